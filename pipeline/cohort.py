@@ -1,0 +1,118 @@
+"""Cohorts of a cache: opened, listed, removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline import files
+from pipeline.errors import NotFoundError
+from pipeline.people import CaseDefinition, define_cases
+from pipeline.settings import PeopleSettings
+from pipeline.store import Store
+
+CURRENT = "current.json"
+
+
+def cohorts_dir(cache: Path) -> Path:
+    """Return the folder of all cohorts."""
+    return cache / "cohorts"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """An opened cohort: its name, its files, and the people in it."""
+
+    name: str
+    fingerprint: str
+    store: Store
+
+    @property
+    def certificate(self) -> Mapping[str, Any]:
+        """Return what made the cohort: sources, settings, build, versions."""
+        return self.store.certificate
+
+    @cached_property
+    def samples(self) -> pd.DataFrame:
+        """Return the people, in the order of every genotype BLOB (see `schema.SAMPLES`)."""
+        return self.store.frame("SELECT * FROM samples ORDER BY sample_index")
+
+    @cached_property
+    def diagnoses(self) -> list[str]:
+        """Return the diagnoses in the order of the numbered columns of `counts`."""
+        rows = self.store.rows("SELECT diagnosis FROM diagnoses ORDER BY diagnosis_index")
+        return [diagnosis for (diagnosis,) in rows]
+
+    @cached_property
+    def n_people(self) -> dict[str, int]:
+        """Return the people of each diagnosis."""
+        return dict(self.store.rows("SELECT diagnosis, n_people FROM diagnoses ORDER BY 1"))
+
+    @cached_property
+    def n_variants(self) -> int:
+        """Return the number of split variants."""
+        return self.store.rows("SELECT count(*) FROM variants")[0][0]
+
+    @property
+    def has_genes(self) -> bool:
+        """Say whether a gene table has been joined."""
+        return bool(self.store.rows(
+            "SELECT 1 FROM duckdb_databases() WHERE database_name = 'annotation'"
+        ))  # fmt: skip
+
+    def define_cases(self, settings: PeopleSettings) -> CaseDefinition:
+        """Return the role of each diagnosis; with nothing named, as named at ingest."""
+        if settings == PeopleSettings():
+            settings = PeopleSettings.model_validate(self.certificate["people"])
+        return define_cases(self.n_people, settings)
+
+    def is_in(self, diagnoses: tuple[str, ...]) -> np.ndarray:
+        """Return which people have one of the diagnoses, bool (n_people,)."""
+        return self.samples["diagnosis"].isin(diagnoses).to_numpy()
+
+    def diagnosis_numbers(self, diagnoses: tuple[str, ...]) -> list[int]:
+        """Return the numbers of diagnoses in the columns of `counts`."""
+        return [self.diagnoses.index(diagnosis) for diagnosis in diagnoses]
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `cohorts --json` prints for one cohort."""
+        return {
+            "cohort": self.name,
+            "fingerprint": self.fingerprint,
+            "people": self.n_people,
+            "variants": self.n_variants,
+            "build": self.certificate["settings"]["build"],
+        }
+
+
+def open_cohort(cache: Path, name: str) -> Cohort:
+    """Return the cohort of that name, opened read-only. Raises `NotFoundError`."""
+    folder = cohorts_dir(cache) / files.safe_name(name)
+    if not (folder / CURRENT).is_file():
+        known = ", ".join(cohort_names(cache)) or "none"
+        raise NotFoundError(
+            f"There is no cohort {name} in this cache (there is {known}); ingest it first."
+        )
+    current = files.read_json(folder / CURRENT)
+    attached = {"annotation": folder / current["annotation"]} if current.get("annotation") else {}
+    return Cohort(name, current["fingerprint"], Store(folder / current["cohort"], attached))
+
+
+def cohort_names(cache: Path) -> list[str]:
+    """Return the names of the cohorts that are ready."""
+    return sorted(path.parent.name for path in cohorts_dir(cache).glob(f"*/{CURRENT}"))
+
+
+def delete_cohort(cache: Path, name: str) -> None:
+    """Remove a cohort and its files; its runs stay."""
+    folder = cohorts_dir(cache) / files.safe_name(name)
+    if not folder.is_dir():
+        raise NotFoundError(f"There is no cohort {name} in this cache; nothing was removed.")
+    shutil.rmtree(folder)

@@ -1,0 +1,494 @@
+"""VCF, VCF.gz or BCF and a phenotype table become a cohort.
+
+Files are cut into tasks of about equal bytes along their index (an unindexed file is one task).
+Each task is streamed into a Parquet shard, in any number of processes; the shards are assembled
+into one DuckDB file in genomic order. What comes out does not depend on the number of workers or
+on the cutting. An aborted ingest leaves nothing; a killed one is taken up at its finished shards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import engine, files, schema, store
+from pipeline.cohort import CURRENT, Cohort, cohorts_dir, open_cohort
+from pipeline.errors import Cancelled, InputError, PipelineError
+from pipeline.people import define_cases
+from pipeline.progress import Clock, OnProgress, silent
+from pipeline.settings import IngestSettings, PeopleSettings
+from pipeline.shards import STOP_FILE, Shard, Task, run_task
+from pipeline.sources import vcf
+from pipeline.sources.block import Cast
+from pipeline.sources.htsindex import cut, index_path, read_windows
+from pipeline.sources.phenotypes import Columns, Person, Phenotypes, read_phenotypes
+from pipeline.tally import PERSON_TOTALS
+
+_TASK_BYTES = (4 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
+_MOST_TASKS = 256
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The cohort made, and the people that one of the two sources lacks."""
+
+    cohort: str
+    fingerprint: str
+    without_phenotype: tuple[str, ...]
+    without_genotypes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    unindexed: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Plan:
+    paths: tuple[Path, ...]
+    phenotypes: Path
+    cast: Cast
+    people: tuple[Person, ...]
+    diagnoses: tuple[str, ...]
+    tasks: tuple[Task, ...]
+    unindexed: tuple[str, ...]
+    without_phenotype: tuple[str, ...]
+    without_genotypes: tuple[str, ...]
+
+
+def ingest(
+    cache: Path,
+    name: str,
+    paths: Sequence[Path],
+    phenotypes: Path,
+    settings: IngestSettings | None = None,
+    *,
+    people: PeopleSettings | None = None,
+    columns: Columns | None = None,
+    workers: int | None = None,
+    on_progress: OnProgress = silent,
+) -> Ingested:
+    """Make the cohort `name` from VCF files and a phenotype table.
+
+    `people` is kept as the cohort's case definition. `workers` is the number of processes, by
+    default one a core. Raises `InputError` for files that cannot be used, `Cancelled` when
+    `on_progress` does; in both cases nothing is left behind.
+    """
+    started = time.monotonic()
+    settings = settings or IngestSettings()
+    people = people or PeopleSettings()
+    files.safe_name(name)
+    plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings)
+    warnings = _warnings(plan, people)
+    staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
+    with _staged(staging):
+        shards = _run_tasks(plan, settings, staging, workers, on_progress)
+        if not sum(shard.n_variants for shard in shards):
+            raise InputError(
+                "A cohort needs variants, but "
+                f"{', '.join(path.name for path in plan.paths)} has no record; give a VCF that has."
+            )
+        fingerprint = _fingerprint(plan, settings, shards)
+        certificate = _certificate(plan, settings, people, fingerprint)
+        target = cohorts_dir(cache) / name / f"cohort-{fingerprint}.duckdb"
+        _assemble(target, certificate, plan, shards, on_progress)
+        _make_current(target, fingerprint)
+    return Ingested(
+        name,
+        fingerprint,
+        plan.without_phenotype,
+        plan.without_genotypes,
+        warnings,
+        plan.unindexed,
+        time.monotonic() - started,
+    )
+
+
+def _plan(
+    paths: Sequence[Path], phenotypes: Phenotypes, table: Path, settings: IngestSettings
+) -> _Plan:
+    paths = tuple(Path(path).resolve() for path in paths)
+    _refuse_repeats(paths)
+    headers = [vcf.read_header(path) for path in paths]
+    samples = headers[0].sample_ids
+    for header in headers[1:]:
+        if set(header.sample_ids) != set(samples):
+            raise InputError(
+                f"Every file of a cohort has the same people, but {header.path.name} and "
+                f"{headers[0].path.name} differ; give files of the same people."
+            )
+    members = tuple(phenotypes.people[s] for s in samples if s in phenotypes.people)
+    if not members:
+        raise InputError(
+            f"The phenotypes name the people of the genotypes, but none of the {len(samples):,} "
+            f"people of {paths[0].name} (as {samples[0]}) stands in column "
+            f"{phenotypes.columns.sample} of {table.name}; check the names."
+        )
+    diagnoses = tuple(sorted({person.diagnosis for person in members}))
+    cast = Cast(
+        tuple(person.sample_id for person in members),
+        np.array([diagnoses.index(person.diagnosis) for person in members], np.int64),
+        np.array([schema.SEXES.index(person.sex) for person in members], np.int64),
+        len(diagnoses),
+    )
+    tasks, unindexed = _tasks(headers)
+    return _Plan(
+        paths,
+        table.resolve(),
+        cast,
+        members,
+        diagnoses,
+        tasks,
+        unindexed,
+        tuple(s for s in samples if s not in phenotypes.people),
+        tuple(s for s in phenotypes.people if s not in set(samples)),
+    )
+
+
+def _refuse_repeats(paths: tuple[Path, ...]) -> None:
+    if not paths:
+        raise InputError("A cohort is made from at least one VCF, but none was given; name one.")
+    repeated = sorted({path.name for path in paths if paths.count(path) > 1})
+    if repeated:
+        raise InputError(
+            f"Each file is given once, but {repeated[0]} was given twice; leave one out."
+        )
+    for path in paths:
+        if path.is_file() and not path.name.endswith(vcf.SUFFIXES):
+            raise InputError(
+                f"A cohort is made from {', '.join(vcf.SUFFIXES)} files, but {path.name} was "
+                "given; convert it, or rename it if it is one."
+            )
+
+
+def _tasks(headers: list[vcf.VcfHeader]) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+    size = sum(header.path.stat().st_size for header in headers)
+    n_bytes = int(np.clip(size // _MOST_TASKS, *_TASK_BYTES))
+    tasks: list[Task] = []
+    unindexed = []
+    for header in headers:
+        index = index_path(header.path)
+        if index is None:
+            unindexed.append(header.path.name)
+            tasks.append(Task(len(tasks), header, ()))
+            continue
+        for group in cut(read_windows(index, tuple(header.contig_lengths)), n_bytes):
+            regions = tuple(vcf.Region(*span) for span in group)
+            tasks.append(Task(len(tasks), header, regions))
+    return tuple(tasks), tuple(unindexed)
+
+
+def _warnings(plan: _Plan, people: PeopleSettings) -> tuple[str, ...]:
+    n_people = _n_people(plan)
+    try:
+        definition = define_cases(n_people, people)
+    except PipelineError as error:
+        if people != PeopleSettings():
+            raise
+        return (str(error),)
+    counts = definition.counts(n_people)
+    lacking = [role for role in ("case", "control") if not counts[role]]
+    return tuple(
+        f"There is no {role} among the {len(plan.people):,} people; "
+        "association and training need both."
+        for role in lacking
+    )
+
+
+def _n_people(plan: _Plan) -> dict[str, int]:
+    counts = np.bincount(plan.cast.diagnosis, minlength=len(plan.diagnoses))
+    return dict(zip(plan.diagnoses, counts.tolist(), strict=True))
+
+
+def _plan_digest(plan: _Plan, settings: IngestSettings) -> str:
+    """Return what names the staging folder: the same work is taken up where it stopped."""
+    facts = [
+        schema.FORMAT_VERSION,
+        settings.canonical(),
+        [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in plan.paths],
+        [task.regions for task in plan.tasks],
+        plan.people,
+    ]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@contextmanager
+def _staged(staging: Path) -> Iterator[None]:
+    """Hold the staging folder; it goes when the work ends or fails, and stays after a kill."""
+    staging.mkdir(parents=True, exist_ok=True)
+    lock = staging / "lock"
+    holder = files.read_json(lock, optional=True)
+    if holder and holder["host"] == os.uname().nodename and _is_alive(holder["pid"]):
+        raise InputError(
+            "One ingest of the same files runs at a time, but process "
+            f"{holder['pid']} is at it; wait for it or stop it."
+        )
+    files.write_json(lock, {"pid": os.getpid(), "host": os.uname().nodename})
+    (staging / STOP_FILE).unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return pid != os.getpid()
+
+
+def _run_tasks(
+    plan: _Plan,
+    settings: IngestSettings,
+    staging: Path,
+    workers: int | None,
+    on_progress: OnProgress,
+) -> list[Shard]:
+    workers = min(workers or engine.default_workers(), len(plan.tasks))
+    clock = Clock("reading genotypes", on_progress)
+    clock.report(0.0)
+    n_tasks = len(plan.tasks)
+    if workers == 1:
+        return _run_here(plan, settings, staging, clock)
+    shards: dict[int, Shard] = {}
+    with engine.executor(workers, "pipeline.shards") as pool:
+        try:
+            waiting = {
+                pool.submit(run_task, task, plan.cast, settings, staging): task.number
+                for task in plan.tasks
+            }
+            while waiting:
+                finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    shards[waiting.pop(future)] = future.result()
+                n_variants = sum(shard.n_variants for shard in shards.values())
+                clock.report(len(shards) / n_tasks, f"{n_variants:,} variants")
+        except BaseException:
+            (staging / STOP_FILE).touch()
+            raise
+    return [shards[number] for number in sorted(shards)]
+
+
+def _run_here(plan: _Plan, settings: IngestSettings, staging: Path, clock: Clock) -> list[Shard]:
+    shards: list[Shard] = []
+    read = 0
+
+    def on_block(n_variants: int) -> None:
+        nonlocal read
+        read += n_variants
+        share = _share_read(plan.tasks[len(shards)].header.path) if len(plan.tasks) < 8 else 0.0
+        clock.report((len(shards) + min(share, 0.99)) / len(plan.tasks), f"{read:,} variants")
+
+    for task in plan.tasks:
+        shards.append(run_task(task, plan.cast, settings, staging, on_block))
+    return shards
+
+
+def _share_read(path: Path) -> float:
+    """Return how far this process has read into a file, as Linux tells; 0 where it does not."""
+    for link in Path("/proc/self/fd").glob("*"):
+        try:
+            if link.readlink() == path:
+                position = (Path("/proc/self/fdinfo") / link.name).read_text().split()[1]
+                return int(position) / max(1, path.stat().st_size)
+        except OSError:
+            continue
+    return 0.0
+
+
+def _fingerprint(plan: _Plan, settings: IngestSettings, shards: list[Shard]) -> str:
+    facts = [
+        schema.FORMAT_VERSION,
+        settings.canonical(),
+        plan.people,
+        sum(shard.n_variants for shard in shards),
+        sum(shard.digest for shard in shards) % (1 << 128),
+    ]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _certificate(
+    plan: _Plan, settings: IngestSettings, people: PeopleSettings, fingerprint: str
+) -> dict[str, Any]:
+    headers = {task.header.path: task.header for task in plan.tasks}
+    return {
+        "kind": "cohort",
+        "fingerprint": fingerprint,
+        "settings": settings.model_dump(mode="json"),
+        "people": people.model_dump(mode="json"),
+        "sources": [
+            {"name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for path in (*plan.paths, plan.phenotypes)
+        ],
+        "has_depth": any(header.has_depth for header in headers.values()),
+        "has_gq": any(header.has_gq for header in headers.values()),
+        "n_without_phenotype": len(plan.without_phenotype),
+        "n_without_genotypes": len(plan.without_genotypes),
+        "versions": {name: version(name) for name in ("cyvcf2", "duckdb", "numpy", "pyarrow")},
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _assemble(
+    target: Path,
+    certificate: dict[str, Any],
+    plan: _Plan,
+    shards: list[Shard],
+    on_progress: OnProgress,
+) -> None:
+    shards = sorted((s for s in shards if s.n_variants), key=lambda shard: shard.ends)
+    ends = [key for shard in shards for key in (shard.ends or ())]
+    in_order = all(shard.is_sorted for shard in shards) and ends == sorted(ends)
+    clock = Clock("writing the cohort", on_progress)
+    n_diagnoses = len(plan.diagnoses)
+    count_names = ", ".join(column.name for column in schema.counts_columns(n_diagnoses))
+    rows = [str(shard.rows) for shard in shards]
+    with store.create(target, certificate) as writer:
+        for table, columns in (
+            ("samples", schema.SAMPLES),
+            ("diagnoses", schema.DIAGNOSES),
+            ("variants", schema.VARIANTS),
+            ("counts", schema.counts_columns(n_diagnoses)),
+            ("sex_counts", schema.sex_counts_columns(n_diagnoses)),
+            ("genotypes", schema.GENOTYPES),
+        ):
+            writer.run(schema.ddl(table, columns))
+        writer.insert("samples", _samples(plan, shards))
+        writer.insert("diagnoses", _diagnoses(plan))
+        # Where each row of each shard goes: the shards are in order of their first row.
+        writer.run(
+            "CREATE TEMP TABLE placement AS SELECT s.shard, file_row_number AS shard_row, "
+            "(row_number() OVER (ORDER BY chrom_order, chrom, pos, s.shard, file_row_number) - 1)"
+            "::UINTEGER AS variant_index "
+            "FROM read_parquet($1, file_row_number = true, filename = true) r "
+            "JOIN (SELECT unnest($1) AS filename, unnest(range(len($1))) AS shard) s "
+            "USING (filename)",
+            [rows],
+        )
+        fixed = ", ".join(c.name for c in schema.VARIANTS if c.name != "variant_index")
+        for number, shard in enumerate(shards):
+            clock.report(number / len(shards), f"{shard.n_variants:,} variants in this part")
+            source = (
+                "FROM read_parquet($1, file_row_number = true) r "
+                "JOIN placement p ON p.shard = $2 AND p.shard_row = r.file_row_number"
+            )
+            if in_order:
+                first = sum(s.n_variants for s in shards[:number])
+                source = (
+                    f"FROM (SELECT *, ({first} + file_row_number)::UINTEGER AS variant_index "
+                    "FROM read_parquet($1, file_row_number = true)) r WHERE $2 >= 0"
+                )
+            parameters = [str(shard.rows), number]
+            for table, names in (("variants", f"variant_index, {fixed}"), ("counts", count_names),
+                                 ("genotypes", "variant_index, genotypes")):  # fmt: skip
+                into = f"_{table}" if not in_order else table
+                if not in_order:
+                    extra = "variant_index, " if table == "counts" else ""
+                    writer.run(
+                        f"CREATE TEMP TABLE IF NOT EXISTS {into} AS "
+                        f"SELECT {extra}{names} {source} LIMIT 0",
+                        parameters,
+                    )
+                    names = f"{extra}{names}"
+                writer.run(f"INSERT INTO {into} SELECT {names} {source}", parameters)
+            writer.run(
+                "INSERT INTO sex_counts SELECT p.variant_index, s.* EXCLUDE (shard_row) "
+                "FROM read_parquet($1) s "
+                "JOIN placement p ON p.shard = $2 AND p.shard_row = s.shard_row "
+                "ORDER BY p.variant_index",
+                [str(shard.sex_rows), number],
+            )
+        if not in_order:
+            for table in ("variants", "counts", "genotypes"):
+                drop = " EXCLUDE (variant_index)" if table == "counts" else ""
+                writer.run(
+                    f"INSERT INTO {table} SELECT *{drop} FROM _{table} ORDER BY variant_index"
+                )
+    clock.report(1.0)
+
+
+def _samples(plan: _Plan, shards: list[Shard]) -> pa.Table:
+    totals = sum(shard.people() for shard in shards)
+    people = plan.people
+    columns: dict[str, Any] = {
+        "sample_index": pa.array(range(len(people)), pa.uint32()),
+        "sample_id": [p.sample_id for p in people],
+        "family_id": pa.array([p.family_id for p in people], pa.string()),
+        "diagnosis": [p.diagnosis for p in people],
+        "sex": [p.sex for p in people],
+        "covariates": pa.array(
+            [list(p.covariates.items()) for p in people], pa.map_(pa.string(), pa.string())
+        ),
+    }
+    for i, name in enumerate((*PERSON_TOTALS, "depth_sum", "depth_n")):
+        columns[name] = totals[:, i]
+    return pa.table(columns)
+
+
+def _diagnoses(plan: _Plan) -> pa.Table:
+    n_people = _n_people(plan)
+    return pa.table(
+        {
+            "diagnosis_index": range(len(n_people)),
+            "diagnosis": list(n_people),
+            "n_people": list(n_people.values()),
+        }
+    )
+
+
+def _make_current(target: Path, fingerprint: str) -> None:
+    """Point the cohort to its new file and remove the files of the one before."""
+    files.write_json(
+        target.parent / CURRENT,
+        {"cohort": target.name, "fingerprint": fingerprint, "annotation": None},
+    )
+    for old in target.parent.glob("*.duckdb"):
+        if old != target:
+            old.unlink(missing_ok=True)
+
+
+def ingest_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
+    """Run an ingest that was put in the queue; the payload holds the arguments as JSON."""
+    made = ingest(
+        cache,
+        payload["name"],
+        [Path(path) for path in payload["paths"]],
+        Path(payload["phenotypes"]),
+        IngestSettings.model_validate(payload.get("settings", {})),
+        people=PeopleSettings.model_validate(payload.get("people", {})),
+        columns=Columns(**payload.get("columns", {})),
+        workers=payload.get("workers"),
+        on_progress=on_progress,
+    )
+    return describe(cache, made)
+
+
+def describe(cache: Path, made: Ingested) -> dict[str, Any]:
+    """Return what `ingest --json` prints: the cohort as `cohorts` has it, and who was left out."""
+    cohort: Cohort = open_cohort(cache, made.cohort)
+    return cohort.summary() | {
+        "n_without_phenotype": len(made.without_phenotype),
+        "n_without_genotypes": len(made.without_genotypes),
+        "warnings": list(made.warnings),
+        "seconds": round(made.seconds, 2),
+    }

@@ -1,0 +1,158 @@
+"""The only door to DuckDB.
+
+A file is written once under a temporary name and renamed; from then on it is only ever opened
+read-only, because DuckDB shuts every other process out of a file that one process may write.
+Readers get arrays and tables; values reach SQL as parameters, never as text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.errors import StaleArtifactError
+from pipeline.schema import CERTIFICATE, FORMAT_VERSION, ddl
+
+# Small row groups keep the BLOBs of one group, and so the memory of writer and reader, small.
+_ROW_GROUP_SIZE = 16_384
+_MEMORY_LIMIT = "2GB"
+
+
+class Writer:
+    """A database file in the making."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection):
+        self._connection = connection
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run one statement."""
+        self._connection.execute(sql, list(parameters))
+
+    def insert(self, table: str, rows: pa.Table) -> None:
+        """Append rows whose columns are named as in the table."""
+        self._connection.register("_rows", rows)
+        self._connection.execute(f'INSERT INTO "{table}" BY NAME SELECT * FROM _rows')
+        self._connection.unregister("_rows")
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
+        """Return the rows of a query."""
+        return self._connection.execute(sql, list(parameters)).fetchall()
+
+
+@contextmanager
+def create(path: Path, certificate: dict[str, Any]) -> Iterator[Writer]:
+    """Give a writer; the file stands at `path` when the block ends well, or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _remove(temporary)
+    connection = duckdb.connect()
+    try:
+        connection.execute("SET enable_progress_bar = false")
+        connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        connection.execute("SET temp_directory = ?", [str(path.parent / ".spill")])
+        quoted = str(temporary).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS made (ROW_GROUP_SIZE {_ROW_GROUP_SIZE})")
+        connection.execute("USE made")
+        writer = Writer(connection)
+        yield writer
+        writer.run(ddl("certificate", CERTIFICATE))
+        sealed = {"format_version": FORMAT_VERSION, **certificate}
+        writer.run("INSERT INTO certificate VALUES (?)", [json.dumps(sealed, sort_keys=True)])
+        connection.execute("CHECKPOINT made")
+        connection.close()
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        connection.close()
+        _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    for path in (temporary, temporary.with_name(temporary.name + ".wal")):
+        path.unlink(missing_ok=True)
+
+
+class Store:
+    """A cohort's file, read-only, with others of its folder attached under their kind's name."""
+
+    def __init__(self, path: Path, attached: dict[str, Path] | None = None):
+        self.path = path
+        try:
+            self._connection = duckdb.connect(str(path), read_only=True)
+        except duckdb.IOException as error:
+            raise StaleArtifactError(
+                f"The cohort file {path.name} cannot be opened ({str(error).splitlines()[0]}); "
+                "ingest the cohort again."
+            ) from None
+        for kind, other in (attached or {}).items():
+            quoted = str(other).replace("'", "''")
+            self._connection.execute(f"ATTACH '{quoted}' AS \"{kind}\" (READ_ONLY)")
+        self._connection.execute("SET enable_progress_bar = false")
+        self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+        self.certificate: dict[str, Any] = json.loads(
+            self.rows("SELECT certificate FROM certificate")[0][0]
+        )
+        if self.certificate["format_version"] != FORMAT_VERSION:
+            raise StaleArtifactError(
+                f"Cohort files of format {FORMAT_VERSION} can be read, but {path.name} has format "
+                f"{self.certificate['format_version']}; ingest the cohort again."
+            )
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        return self._connection.cursor().execute(sql, list(parameters))
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
+        """Return the rows of a query as tuples."""
+        return self._run(sql, parameters).fetchall()
+
+    def frame(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+        """Return a query as a DataFrame."""
+        return self._run(sql, parameters).df()
+
+    def arrays(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, np.ndarray]:
+        """Return a query as one NumPy array a column; NULL in a number is NaN."""
+        fetched = self._run(sql, parameters).fetchnumpy()
+        return {
+            name: _filled(values) if isinstance(values, np.ma.MaskedArray) else values
+            for name, values in fetched.items()
+        }
+
+    def blobs(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[np.ndarray]:
+        """Yield the BLOBs of a query's one column, in pieces uint8 (n_rows, n_bytes).
+
+        Every BLOB of the column has to be as long as the others.
+        """
+        reader = self._run(sql, parameters).to_arrow_reader(4096)
+        for batch in reader:
+            column = batch.column(0)
+            if len(column) == 0:
+                continue
+            _, offsets, data = column.buffers()
+            width = 8 if pa.types.is_large_binary(column.type) else 4
+            starts = np.frombuffer(offsets, f"<i{width}")[
+                column.offset : column.offset + len(column) + 1
+            ]
+            values = np.frombuffer(data, np.uint8)[starts[0] : starts[-1]]
+            yield values.reshape(len(column), -1)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+def _filled(values: np.ma.MaskedArray) -> np.ndarray:
+    if values.dtype.kind in "iu":
+        return values.astype(np.float64).filled(np.nan)
+    return values.filled(np.nan if values.dtype.kind == "f" else None)

@@ -1,0 +1,128 @@
+"""Single genotypes to codes and counts, one record at a time (pure, numba).
+
+The rules, each also told on the Cohort page:
+- A call with any allele missing is missing, but on X and Y outside the pseudo-autosomal regions
+  and on the mitochondrion a half call (`0/.`) is the haploid call of whoever is not female.
+- A haploid call counts like two copies: `1` is 2, `0` is 0; its alleles count once at the site.
+- More than two alleles in a call: missing.
+- At a split row an allele that is neither the reference nor this alternate makes the call
+  missing, or counts as reference, as the setting says; `*` is an alternate like any other.
+- A depth or GQ mask turns a call missing; a call without the figure is never masked.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+NO_ALLELE = -2  # cyvcf2: padding of a call with fewer alleles than the record's ploidy
+UNKNOWN_ALLELE = -1
+
+
+@numba.njit(cache=True, nogil=True)
+def code_record(
+    alleles, half_is_haploid, n_alts, other_is_missing, depth, gq, min_depth, min_gq, diagnosis,
+    codes, site, depth_tally, gq_tally, person_depth,
+):  # fmt: skip
+    """Fill `codes` (n_rows, n_people) and the tallies of one record.
+
+    `alleles` (n_people, ploidy) are allele numbers, -1 unknown, -2 padding. `depth` and `gq`
+    (n_people,) are negative where missing, or empty where the record has none. `n_rows` is
+    max(1, n_alts). `site`, `depth_tally`, `gq_tally` are (n_diagnoses, 3 / 2 / 2), all zero on
+    entry; `person_depth` (n_people, 2) is added to.
+    """
+    n_people, ploidy = alleles.shape
+    n_rows = max(1, n_alts)
+    has_depth = depth.size > 0
+    has_gq = gq.size > 0
+    for i in range(n_people):
+        d = diagnosis[i]
+        masked = False
+        if has_depth and depth[i] >= 0:
+            depth_tally[d, 0] += depth[i]
+            depth_tally[d, 1] += 1
+            person_depth[i, 0] += depth[i]
+            person_depth[i, 1] += 1
+            masked = depth[i] < min_depth
+        if has_gq and gq[i] >= 0:
+            gq_tally[d, 0] += gq[i]
+            gq_tally[d, 1] += 1
+            masked = masked or gq[i] < min_gq
+        a = alleles[i, 0]
+        b = alleles[i, 1] if ploidy > 1 else NO_ALLELE
+        if b == NO_ALLELE and a == UNKNOWN_ALLELE:
+            masked = True
+        elif (a == UNKNOWN_ALLELE) != (b == UNKNOWN_ALLELE):
+            if half_is_haploid[i]:
+                a = max(a, b)
+                b = NO_ALLELE
+            else:
+                masked = True
+        elif a == UNKNOWN_ALLELE:
+            masked = True
+        for extra in range(2, ploidy):
+            masked = masked or alleles[i, extra] != NO_ALLELE
+        if masked or a < 0:
+            site[d, 1] += 1
+            for k in range(n_rows):
+                codes[k, i] = 3
+            continue
+        site[d, 0] += 1
+        site[d, 2] += (a > 0) + (b > 0)
+        haploid = b == NO_ALLELE
+        for k in range(1, n_rows + 1):
+            other = (a != 0 and a != k) or (not haploid and b != 0 and b != k)
+            if other and other_is_missing:
+                codes[k - 1, i] = 3
+            elif haploid:
+                codes[k - 1, i] = 2 if a == k else 0
+            else:
+                codes[k - 1, i] = (a == k) + (b == k)
+
+
+@numba.njit(cache=True, nogil=True)
+def add_people(codes, is_autosome, is_x, snp_class, n_alt_alleles, totals):
+    """Add a block to each person's totals (n_people, 9).
+
+    `codes` (n_variants, n_people); `snp_class` 0 not a SNP, 1 transition, 2 transversion;
+    `n_alt_alleles` (n_variants,) over all people. Columns: called, missing, het, hom_alt,
+    transition, transversion, singleton (autosomes), then X heterozygous and X called.
+    """
+    n_variants, n_people = codes.shape
+    for v in range(n_variants):
+        if is_autosome[v]:
+            kind = snp_class[v]
+            singleton = n_alt_alleles[v] == 1
+            for i in range(n_people):
+                g = codes[v, i]
+                missing = g == 3
+                totals[i, 0] += not missing
+                totals[i, 1] += missing
+                if kind > 0 and (g == 1 or g == 2):
+                    totals[i, 2] += g == 1
+                    totals[i, 3] += g == 2
+                    totals[i, 3 + kind] += 1
+                    totals[i, 6] += singleton
+        elif is_x[v]:
+            for i in range(n_people):
+                g = codes[v, i]
+                totals[i, 7] += g == 1
+                totals[i, 8] += g != 3
+
+
+def snp_class(ref: str, alt: str, kind: str) -> int:
+    """Return 1 for a transition (A<->G, C<->T), 2 for a transversion, 0 for what is no SNP."""
+    if kind != "snp" or len(ref) != 1 or len(alt) != 1:
+        return 0
+    return 1 if {ref.upper(), alt.upper()} in ({"A", "G"}, {"C", "T"}) else 2
+
+
+PERSON_TOTALS = (
+    "n_called", "n_missing", "n_het", "n_hom_alt", "n_transition", "n_transversion",
+    "n_singleton", "n_x_het", "n_x_called",
+)  # fmt: skip
+
+
+def new_person_totals(n_people: int) -> np.ndarray:
+    """Return zeros (n_people, 9), the columns of `PERSON_TOTALS`."""
+    return np.zeros((n_people, len(PERSON_TOTALS)), np.int64)
