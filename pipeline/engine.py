@@ -16,7 +16,7 @@ from contextlib import contextmanager
 class InProcess(Executor):
     """Runs each call where it was submitted; for one worker, and for looking with a debugger."""
 
-    def submit(self, fn, /, *args, **kwargs):  # noqa: ANN001, ANN201 - the signature of Executor
+    def submit(self, fn, /, *args, **kwargs):
         future: Future = Future()
         try:
             future.set_result(fn(*args, **kwargs))

@@ -25,8 +25,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import engine, files, schema, store
+from pipeline.annotation import annotate
 from pipeline.cohort import CURRENT, Cohort, cohorts_dir, open_cohort
-from pipeline.errors import Cancelled, InputError, PipelineError
+from pipeline.errors import InputError, PipelineError
 from pipeline.people import define_cases
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.settings import IngestSettings, PeopleSettings
@@ -480,6 +481,8 @@ def ingest_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) ->
         workers=payload.get("workers"),
         on_progress=on_progress,
     )
+    if payload.get("genes"):
+        annotate(cache, payload["name"], Path(payload["genes"]), on_progress)
     return describe(cache, made)
 
 

@@ -135,11 +135,14 @@ def counts_columns(n_diagnoses: int) -> tuple[Column, ...]:
 
 def sex_counts_columns(n_diagnoses: int) -> tuple[Column, ...]:
     """Return the columns of `sex_counts`: genotype counts by diagnosis and sex, on X and Y."""
-    return (Column("variant_index", "UINTEGER", "Row of `variants`."),) + tuple(
-        Column(f"n_{row}_{d}_{sex}", "UINTEGER", f"Diagnosis {d}, {sex}: {row}.")
-        for d in range(n_diagnoses)
-        for sex in SEXES
-        for row in GENOTYPE_ROWS
+    return (
+        Column("variant_index", "UINTEGER", "Row of `variants`."),
+        *(
+            Column(f"n_{row}_{d}_{sex}", "UINTEGER", f"Diagnosis {d}, {sex}: {row}.")
+            for d in range(n_diagnoses)
+            for sex in SEXES
+            for row in GENOTYPE_ROWS
+        ),
     )
 
 

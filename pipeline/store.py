@@ -129,14 +129,17 @@ class Store:
             for name, values in fetched.items()
         }
 
-    def blobs(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[np.ndarray]:
-        """Yield the BLOBs of a query's one column, in pieces uint8 (n_rows, n_bytes).
+    def blobs(self, sql: str, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the two columns of a query, an index and a BLOB, in pieces.
 
-        Every BLOB of the column has to be as long as the others.
+        `rows` is known to the SQL as the table `wanted(wanted_index)`. A piece is the indices
+        (n,) and the BLOBs uint8 (n, n_bytes); every BLOB has to be as long as the others.
         """
-        reader = self._run(sql, parameters).to_arrow_reader(4096)
+        cursor = self._connection.cursor()
+        cursor.register("wanted", pa.table({"wanted_index": pa.array(rows, pa.uint32())}))
+        reader = cursor.sql(sql).to_arrow_reader(4096)
         for batch in reader:
-            column = batch.column(0)
+            column = batch.column(1)
             if len(column) == 0:
                 continue
             _, offsets, data = column.buffers()
@@ -145,7 +148,8 @@ class Store:
                 column.offset : column.offset + len(column) + 1
             ]
             values = np.frombuffer(data, np.uint8)[starts[0] : starts[-1]]
-            yield values.reshape(len(column), -1)
+            yield batch.column(0).to_numpy(), values.reshape(len(column), -1)
+        cursor.close()
 
     def close(self) -> None:
         """Close the file."""

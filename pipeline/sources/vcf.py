@@ -165,7 +165,7 @@ def _records(reader: cyvcf2.VCF, path: Path, region: Region | None) -> Iterator[
             yield record
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001 - cyvcf2 raises bare Exception
+    except Exception as error:
         if "bcf_read" not in str(error):
             raise
         raise InputError(
@@ -211,7 +211,7 @@ def _reorder(read: tuple[str, ...], cast: Cast) -> np.ndarray | None:
     return np.array([place[s] for s in cast.sample_ids])
 
 
-def _add(block, record, header, cast, settings, order, half) -> None:  # noqa: ANN001
+def _add(block, record, header, cast, settings, order, half) -> None:
     alts = record.ALT
     n_rows = max(1, len(alts))
     row = block.n

@@ -1,0 +1,231 @@
+"""Each kept variant tested against case / control, from its counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from pipeline.cohort import Cohort
+from pipeline.errors import EmptyResultError
+from pipeline.people import require_both
+from pipeline.quality import Filtered, SexCounts
+from pipeline.schema import plain_chromosome
+from pipeline.settings import AssociationSettings
+from pipeline.statistics import (
+    TESTS,
+    allelic_odds_ratio,
+    benjamini_hochberg,
+    bonferroni_neg_log10,
+    expected_too_small,
+    genomic_lambda,
+    genotypic,
+    x_allelic,
+    x_allelic_odds_ratio,
+    x_expected_too_small,
+    x_trend,
+)
+
+ALPHA = 0.05
+_MALE, _FEMALE, _UNKNOWN = 0, 1, 2
+_LAMBDA_EXPECTED = 5.0
+LINES = {"genome-wide 5e-8": 5e-8, "suggestive 1e-5": 1e-5}
+
+
+@dataclass(frozen=True)
+class Association:
+    """Test and odds ratio of each kept variant, (n_kept,) each, NaN where there is none.
+
+    `is_doubtful` flags an expected count below the setting. `lambda_gc` uses variants whose
+    expected counts are all 5 or more.
+    """
+
+    test: str
+    statistic: np.ndarray
+    df: np.ndarray
+    neg_log10_p: np.ndarray
+    odds_ratio: np.ndarray
+    standard_error: np.ndarray
+    ci_low: np.ndarray
+    ci_high: np.ndarray
+    is_doubtful: np.ndarray
+    lambda_gc: float
+    lambda_note: str
+
+    @property
+    def n_tested(self) -> int:
+        """Return the number of variants that have a p."""
+        return int(np.count_nonzero(~np.isnan(self.neg_log10_p)))
+
+    @property
+    def bonferroni(self) -> float:
+        """Return the Bonferroni line as -log10 p; NaN when nothing is tested."""
+        return bonferroni_neg_log10(self.n_tested, ALPHA)
+
+    def significant(self) -> dict[str, int]:
+        """Return how many variants pass 0.05: uncorrected, Bonferroni, Benjamini-Hochberg."""
+        line = -np.log10(ALPHA)
+        return {
+            "raw": int(np.count_nonzero(self.neg_log10_p > line)),
+            "bonferroni": int(np.count_nonzero(self.neg_log10_p > self.bonferroni)),
+            "bh": int(np.count_nonzero(benjamini_hochberg(self.neg_log10_p) > line)),
+        }
+
+
+def associate(
+    cohort: Cohort, filtered: Filtered, settings: AssociationSettings | None = None
+) -> Association:
+    """Return the association of every kept variant.
+
+    On X outside the pseudo-autosomal regions males have one copy: `allelic` counts their allele
+    once, `trend` codes them 0 / 2 within each sex, the genotypic tests use who is not male. On Y
+    no test is defined. Raises `EmptyResultError` without cases or controls, or without variants.
+    """
+    settings = settings or AssociationSettings()
+    require_both(filtered.definition, cohort.n_people)
+    if not len(filtered.kept):
+        raise EmptyResultError(
+            "An association needs variants, but these thresholds keep none of "
+            f"{cohort.n_variants:,}; loosen the one that removes most."
+        )
+    case, control = filtered.case[:, :3], filtered.control[:, :3]
+    result = TESTS[settings.test](case, control)
+    ratio = allelic_odds_ratio(case, control)
+    doubtful = expected_too_small(case, control, settings.min_expected, settings.test)
+    enough = ~expected_too_small(case, control, _LAMBDA_EXPECTED, settings.test)
+    # Lambda of the df 4 reading comes from the p of the true df: its own p is too large by design.
+    of_lambda = result.neg_log10_p
+    note = ""
+    if settings.test == "genotypic_df4":
+        of_lambda = genotypic(case, control).neg_log10_p.copy()
+        note = "from the p of the genotypic test, df 2"
+    columns = {
+        "statistic": result.statistic,
+        "df": result.df,
+        "neg_log10_p": result.neg_log10_p,
+        "odds_ratio": ratio.odds_ratio,
+        "standard_error": ratio.standard_error,
+        "ci_low": ratio.ci_low,
+        "ci_high": ratio.ci_high,
+        "is_doubtful": doubtful,
+    }
+    if len(filtered.sex_counts.rows):
+        on_x = _x_rows(cohort, filtered)
+        _test_x(filtered.sex_counts, on_x, settings, columns, enough, of_lambda)
+    lambda_gc = genomic_lambda(of_lambda, enough)
+    return Association(settings.test, **columns, lambda_gc=lambda_gc, lambda_note=note)
+
+
+def _x_rows(cohort: Cohort, filtered: Filtered) -> np.ndarray:
+    """Return which of the rows of `sex_counts` are on X rather than Y, bool."""
+    on_x = cohort.store.arrays("SELECT variant_index FROM variants WHERE region = 'x'")
+    return np.isin(filtered.kept[filtered.sex_counts.rows], on_x["variant_index"])
+
+
+def _test_x(
+    counts: SexCounts,
+    is_x: np.ndarray,
+    settings: AssociationSettings,
+    columns: dict[str, np.ndarray],
+    enough: np.ndarray,
+    of_lambda: np.ndarray,
+) -> None:
+    """Replace the rows on X by tests that know who has one copy, and clear those on Y."""
+    rows = counts.rows
+    # PLINK's habit: who is not known to be male counts with the females.
+    female = [(c[:, _FEMALE] + c[:, _UNKNOWN])[:, :3] for c in (counts.case, counts.control)]
+    male = [c[:, _MALE][:, [0, 2]] for c in (counts.case, counts.control)]
+    if settings.test in {"genotypic", "genotypic_df4"}:
+        result = TESTS[settings.test](*female)
+        of_rows = genotypic(*female).neg_log10_p
+        doubtful = expected_too_small(*female, settings.min_expected, settings.test)
+        rare = expected_too_small(*female, _LAMBDA_EXPECTED, settings.test)
+    else:
+        result = (x_allelic if settings.test == "allelic" else x_trend)(*female, *male)
+        of_rows = result.neg_log10_p
+        doubtful = x_expected_too_small(*female, *male, settings.min_expected)
+        rare = x_expected_too_small(*female, *male, _LAMBDA_EXPECTED)
+    ratio = x_allelic_odds_ratio(*female, *male)
+    on_y = ~is_x
+    for name, source in (
+        ("statistic", result), ("df", result), ("neg_log10_p", result), ("odds_ratio", ratio),
+        ("standard_error", ratio), ("ci_low", ratio), ("ci_high", ratio),
+    ):  # fmt: skip
+        columns[name][rows] = np.where(on_y, np.nan, getattr(source, name))
+    columns["is_doubtful"][rows] = doubtful & is_x
+    enough[rows] = ~rare & is_x
+    of_lambda[rows] = np.where(on_y, np.nan, of_rows)
+
+
+def effect_allele_frequency(filtered: Filtered) -> np.ndarray:
+    """Return the frequency of ALT over cases and controls, (n_kept,); NaN without a call."""
+    counts = (filtered.case + filtered.control).astype(np.int64)
+    alt = counts[:, 1] + 2 * counts[:, 2]
+    called = 2 * counts[:, :3].sum(1)
+    sex = filtered.sex_counts
+    male = (sex.case + sex.control)[:, _MALE]
+    alt[sex.rows] -= male[:, 1] + male[:, 2]  # a heterozygous male is an error and has no copy
+    called[sex.rows] -= male[:, [0, 2]].sum(1) + 2 * male[:, 1]
+    return np.divide(alt, called, out=np.full(len(alt), np.nan), where=called > 0)
+
+
+def association_table(cohort: Cohort, filtered: Filtered, found: Association) -> pd.DataFrame:
+    """Return one row a kept variant, tested or not, in GWAS-SSF columns and the counts."""
+    variants = cohort.store.frame(
+        "SELECT variant_index, chrom, pos, ref, alt, rsid FROM variants ORDER BY variant_index"
+    ).iloc[filtered.kept]
+    chrom = variants["chrom"].map(
+        {written: plain_chromosome(written) for written in variants["chrom"].unique()}
+    )
+    table = pd.DataFrame(
+        {
+            "chromosome": chrom,
+            "base_pair_location": variants["pos"],
+            "variant_id": chrom + "_" + variants["pos"].astype(str) + "_" + variants["ref"] + "_"
+            + variants["alt"],
+            "rsid": variants["rsid"],
+            "effect_allele": variants["alt"],
+            "other_allele": variants["ref"],
+            "odds_ratio": found.odds_ratio,
+            "ci_lower": found.ci_low,
+            "ci_upper": found.ci_high,
+            "standard_error": found.standard_error,
+            "effect_allele_frequency": effect_allele_frequency(filtered),
+            "p_value": 10.0**-found.neg_log10_p,
+            "neg_log_10_p_value": found.neg_log10_p,
+            "statistic": found.statistic,
+            "df": found.df,
+            "n": filtered.case[:, :3].sum(1) + filtered.control[:, :3].sum(1),
+        }
+    )  # fmt: skip
+    for role in ("case", "control"):
+        counts = getattr(filtered, role)
+        for column, row in enumerate(("hom_ref", "het", "hom_alt")):
+            table[f"n_{role}_{row}"] = counts[:, column]
+    table["gene"] = genes_of(cohort, filtered.kept)
+    return table.reset_index(drop=True)
+
+
+def genes_of(cohort: Cohort, kept: np.ndarray) -> pd.Series:
+    """Return the genes of each variant joined by `;`, None where there is none or no table."""
+    if not cohort.has_genes:
+        return pd.Series([None] * len(kept), index=kept, dtype="object")
+    named = cohort.store.frame(
+        "SELECT variant_index, string_agg(gene, ';' ORDER BY gene) AS gene "
+        "FROM annotation.variant_genes GROUP BY variant_index"
+    ).set_index("variant_index")["gene"]
+    return named.reindex(kept)
+
+
+def write_association(table: pd.DataFrame, path: Path) -> None:
+    """Write the table tab-separated, whole or not at all; what is not there is `#NA`."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    shown = table.copy()
+    shown["df"] = shown["df"].astype("Int64")
+    try:
+        shown.to_csv(temporary, sep="\t", index=False, na_rep="#NA", float_format="%.10g")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,44 @@
+"""One line of a training run; free of Keras, so that pages and the command line can read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch came to; `val_*` are those of the watched people.
+
+    `epoch` counts from 1. `loss` and `val_loss` are mean cross-entropies in nats plus the
+    penalties on the weights; `loss` and `accuracy` are means over the epoch while weights moved
+    and dropout was on, as Keras gives them. Accuracies and AUC lie in 0 to 1; `val_auc` is NaN
+    when the watched people are of one class. `learning_rate` is that of the whole epoch.
+    """
+
+    fold: int
+    epoch: int
+    loss: float
+    accuracy: float
+    val_loss: float
+    val_accuracy: float
+    val_auc: float
+    learning_rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Trained:
+    """How a training ended: its epochs in order, the epoch whose weights were kept, seconds."""
+
+    epochs: tuple[EpochRecord, ...]
+    best_epoch: int
+    seconds: float
+
+
+OnEpoch = Callable[[EpochRecord], None]
+OnBatch = Callable[[float], None]
+
+
+def ignore(_: object) -> None:
+    """Report to nobody."""

@@ -1,0 +1,137 @@
+"""The convolutional network: genotype codes in, probability of being a case out.
+
+Plain Keras 3, so that it runs on any of its backends. Only the worker imports this module.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from pipeline.encoding import N_CODES, Encoding
+from pipeline.errors import SettingsError
+from pipeline.outline import LayerOutline, outline_network
+from pipeline.settings import NetworkSettings
+
+# Weights, gradient, two moments of Adam and the best epoch's copy: 20 bytes a weight.
+MAX_PARAMETERS = 500_000_000
+
+
+@keras.saving.register_keras_serializable(package="exolens")
+class GenotypeInput(keras.layers.Layer):
+    """Looks each code up in the encoding's table and lays the values out.
+
+    From integer codes (n_people, n_variants), 3 = missing, to floats (n_people, n_variants,
+    n_channels), or (n_people, side, side, n_channels) padded with zeros. Equal to
+    `pipeline.encoding.encode`. The table is a weight that training leaves alone.
+    """
+
+    def __init__(self, n_variants: int, n_channels: int, side: int, **options):
+        super().__init__(**options)
+        self.n_variants = n_variants
+        self.n_channels = n_channels
+        self.side = side
+
+    def build(self, input_shape):
+        self.table = self.add_weight(
+            name="table",
+            shape=(self.n_variants, N_CODES, self.n_channels),
+            initializer="zeros",
+            trainable=False,
+        )
+
+    def call(self, codes):
+        ops = keras.ops
+        rows = np.arange(self.n_variants, dtype="int32") * N_CODES
+        flat = ops.reshape(self.table, (self.n_variants * N_CODES, self.n_channels))
+        values = ops.take(flat, ops.cast(codes, "int32") + rows, axis=0)
+        if not self.side:
+            return values
+        n_padding = self.side**2 - self.n_variants
+        padded = ops.pad(values, ((0, 0), (0, n_padding), (0, 0)))
+        return ops.reshape(padded, (-1, self.side, self.side, self.n_channels))
+
+    def compute_output_shape(self, input_shape):
+        extent = (self.side, self.side) if self.side else (self.n_variants,)
+        return (input_shape[0], *extent, self.n_channels)
+
+    def get_config(self):
+        return super().get_config() | {
+            "n_variants": self.n_variants,
+            "n_channels": self.n_channels,
+            "side": self.side,
+        }
+
+
+def build_network(encoding: Encoding, settings: NetworkSettings, seed: int) -> keras.Model:
+    """Return the network that `outline_network` draws, its weights drawn from `seed` alone.
+
+    It takes codes uint8 (n_people, n_variants), 3 = missing, and gives (n_people, 2) with softmax
+    (control, case) or (n_people, 1) with sigmoid. In the 3d layout the three planes are the
+    channels of a 2D convolution, as the colours of a picture are: one kernel sees all three
+    genotypes of a place at once. (The paper's "instead of using pre-trained weights" speaks of
+    picture networks, which have three colours.)
+
+    Raises `SettingsError` when the network would not fit into memory.
+    """
+    outline = outline_network(encoding.n_variants, encoding.layout, settings)
+    n_parameters = sum(layer.n_parameters for layer in outline)
+    if n_parameters > MAX_PARAMETERS:
+        raise SettingsError(
+            f"A network may have {MAX_PARAMETERS:,} weights, but these settings and "
+            f"{encoding.n_variants:,} variants make {n_parameters:,}; pool more, or take fewer "
+            "filters, units or variants."
+        )
+    seeds = iter(np.random.SeedSequence(seed).generate_state(len(outline)).tolist())
+    codes = keras.Input((encoding.n_variants,), dtype="uint8", name=outline[0].name)
+    tensor = codes
+    for layer in outline[1:]:
+        tensor = _layer(layer, encoding, settings, next(seeds))(tensor)
+    model = keras.Model(codes, tensor, name="exolens")
+    model.get_layer("encoding").set_weights([encoding.table])
+    return model
+
+
+def _layer(
+    layer: LayerOutline, encoding: Encoding, settings: NetworkSettings, seed: int
+) -> keras.layers.Layer:
+    """Return the Keras layer that an outline stands for; `seed` draws its weights or dropout."""
+    layers = keras.layers
+    flat = encoding.layout == "1d"
+    name = layer.name
+    glorot = keras.initializers.GlorotUniform(seed=seed)
+    match layer.kind:
+        case "encoding":
+            return GenotypeInput(encoding.n_variants, encoding.n_channels, encoding.side, name=name)
+        case "convolution":
+            penalty = None
+            if settings.l1 or settings.l2:
+                penalty = keras.regularizers.L1L2(l1=settings.l1, l2=settings.l2)
+            return (layers.Conv1D if flat else layers.Conv2D)(
+                layer.shape[-1],
+                layer.window,
+                strides=settings.stride,
+                padding="same",
+                activation="relu",
+                kernel_initializer=glorot,
+                kernel_regularizer=penalty,
+                name=name,
+            )
+        case "batch_norm":
+            return layers.BatchNormalization(name=name)
+        case "max_pool":
+            pool = layers.MaxPooling1D if flat else layers.MaxPooling2D
+            return pool(layer.window, padding="same", name=name)
+        case "dropout":
+            return layers.Dropout(settings.dropout, seed=seed, name=name)
+        case "flatten":
+            return layers.Flatten(name=name)
+        case "dense":
+            return layers.Dense(
+                layer.shape[-1], activation="relu", kernel_initializer=glorot, name=name
+            )
+        case "output":
+            return layers.Dense(
+                layer.shape[-1], activation=settings.output, kernel_initializer=glorot, name=name
+            )
+    raise ValueError(f"no layer of kind {layer.kind}")

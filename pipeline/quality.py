@@ -1,0 +1,361 @@
+"""Which variants are kept, and what each rule removed.
+
+The paper's rules in the paper's order: first round on the site, split, second round on the split
+variant, sex chromosomes and indels out; then the rules that it leaves out. People who are neither
+case nor control are left out of every count. Nothing is written: re-filtering is one query.
+
+A missing QUAL, FILTER, depth or GQ never fails a rule; the step's note tells how many there are.
+Hardy-Weinberg and differential missingness read labels: an honest run computes them on training
+people (`reads_labels`), while the funnel shown here sees all people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.cohort import Cohort
+from pipeline.errors import EmptyResultError
+from pipeline.people import CaseDefinition
+from pipeline.settings import PeopleSettings, QualitySettings
+from pipeline.statistics import fisher_2x2, hwe_exact
+
+TITLES = {
+    "input": "Sites read",
+    "qual": "Site quality",
+    "filter": "FILTER is PASS",
+    "ac_1": "Allele count above 0",
+    "depth_1": "Mean depth",
+    "call_rate_1": "Call rate",
+    "split": "Multi-allelic sites split",
+    "ac_2": "Allele count above 0, split",
+    "depth_2": "Mean depth, split",
+    "call_rate_2": "Call rate, split",
+    "sex_chromosomes": "Autosomes",
+    "indels": "Single-nucleotide variants",
+    "mac": "Minor allele count",
+    "hwe": "Hardy-Weinberg in controls",
+    "gq": "Mean genotype quality",
+    "missingness": "Differential missingness",
+}
+STEPS = tuple(TITLES)
+KEPT = len(STEPS)  # the code in `removed_by` of a variant that no step removed
+_FIRST_ROUND = STEPS[: STEPS.index("split")]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One rule: what is left after it (sites before the split, variants after), what it removed.
+
+    At the split `removed` is negative: the rows that were added.
+    """
+
+    step: str
+    title: str
+    variants: int
+    removed: int
+    is_off: bool = False
+    note: str = ""
+
+    def as_dict(self) -> dict:
+        """Return the step as the command line prints it."""
+        shown = {"step": self.step, "variants": self.variants, "removed": self.removed}
+        return shown | ({"note": self.note} if self.note else {})
+
+
+@dataclass(frozen=True)
+class SexCounts:
+    """Genotypes by sex of the kept variants on X and Y.
+
+    `rows` (n,) are their positions among the kept variants; `case` and `control` (n, 3, 4) count
+    hom_ref, het, hom_alt, missing for male, female, unknown sex.
+    """
+
+    rows: np.ndarray
+    case: np.ndarray
+    control: np.ndarray
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """The kept variants with their counts, and the funnel.
+
+    `removed_by` uint8 (n_variants,) is the position in `STEPS` of the rule that removed a
+    variant, or `KEPT`. `kept` (n_kept,) are variant indices in genomic order; `case` and
+    `control` int32 (n_kept, 4) count hom_ref, het, hom_alt, missing. `region` (n_kept,) is
+    `schema.region_of` as text.
+    """
+
+    steps: tuple[Step, ...]
+    definition: CaseDefinition
+    n_case: int
+    n_control: int
+    n_excluded: int
+    removed_by: np.ndarray
+    kept: np.ndarray
+    case: np.ndarray
+    control: np.ndarray
+    sex_counts: SexCounts
+
+    def as_dict(self) -> dict:
+        """Return what `quality --json` prints."""
+        people = {"case": self.n_case, "control": self.n_control, "excluded": self.n_excluded}
+        steps = [step.as_dict() for step in self.steps]
+        return {"steps": steps, "variants": len(self.kept), "people": people}
+
+
+def filter_variants(
+    cohort: Cohort, settings: QualitySettings, people: PeopleSettings | None = None
+) -> Filtered:
+    """Return the kept variants of a cohort under these thresholds, with the funnel.
+
+    Raises `EmptyResultError` when nobody is a case or control. Keeping no variant is a result.
+    """
+    definition = cohort.define_cases(people or PeopleSettings())
+    n_people = definition.counts(cohort.n_people)
+    if n_people["case"] + n_people["control"] == 0:
+        raise EmptyResultError(
+            "Quality is counted over cases and controls, but nobody is either; "
+            "name the diagnoses that are cases and controls."
+        )
+    found = cohort.store.arrays(_query(cohort, definition, settings))
+    removed_by = found["removed_by"]
+    case = _counts(found, "case")
+    control = _counts(found, "control")
+    sex_counts = _sex_counts(cohort, definition)
+    reads_labels = _after_query(settings, removed_by, case, control, sex_counts, found)
+    steps = _funnel(cohort, definition, settings, removed_by, found["is_first"], reads_labels)
+    is_kept = removed_by == KEPT
+    kept = np.flatnonzero(is_kept)
+    on_sex = is_kept[sex_counts.rows]
+    return Filtered(
+        steps,
+        definition,
+        n_people["case"],
+        n_people["control"],
+        n_people["excluded"],
+        removed_by,
+        kept,
+        case[kept],
+        control[kept],
+        SexCounts(
+            np.searchsorted(kept, sex_counts.rows[on_sex]),
+            sex_counts.case[on_sex],
+            sex_counts.control[on_sex],
+        ),
+    )
+
+
+def keeps_by_labels(
+    settings: QualitySettings, case: np.ndarray, control: np.ndarray, diploid_control: np.ndarray
+) -> np.ndarray:
+    """Return which variants pass the rules that read labels, bool (n,).
+
+    All counts are (n, 4), hom_ref, het, hom_alt, missing, of the people that may be looked at:
+    training people in an honest run. `diploid_control` has females alone on X.
+    """
+    keeps = np.ones(len(case), bool)
+    if settings.max_hwe_log10 is not None:
+        keeps &= _keeps_hwe(settings, diploid_control)
+    if settings.max_missingness_log10 is not None:
+        keeps &= _keeps_missingness(settings, case, control)
+    return keeps
+
+
+def without_label_rules(settings: QualitySettings) -> QualitySettings:
+    """Return the thresholds with the rules that read labels switched off."""
+    return settings.model_copy(update={"max_hwe_log10": None, "max_missingness_log10": None})
+
+
+def _keeps_hwe(settings: QualitySettings, control: np.ndarray) -> np.ndarray:
+    log_p = hwe_exact(control[:, 0], control[:, 1], control[:, 2])
+    return ~(log_p > settings.max_hwe_log10)
+
+
+def _keeps_missingness(
+    settings: QualitySettings, case: np.ndarray, control: np.ndarray
+) -> np.ndarray:
+    log_p = fisher_2x2(case[:, 3], case[:, :3].sum(1), control[:, 3], control[:, :3].sum(1))
+    return ~(log_p > settings.max_missingness_log10)
+
+
+def _sum(prefix: str, diagnoses: list[int]) -> str:
+    return " + ".join(f"{prefix}_{d}" for d in diagnoses) or "0"
+
+
+def _query(cohort: Cohort, definition: CaseDefinition, settings: QualitySettings) -> str:
+    """Return the SQL for what each variant fails first and its genotype counts.
+
+    Only numbers reach the text: column numbers of the schema and thresholds that pydantic has
+    checked.
+    """
+    case = cohort.diagnosis_numbers(definition.case)
+    control = cohort.diagnosis_numbers(definition.control)
+    both = case + control
+    fails = _failures(settings, both)
+    order = [step for step in STEPS if step in fails and step != "gq"]
+    cases = "".join(f"WHEN {fails[step]} THEN {STEPS.index(step)} " for step in order)
+    removed_by = f"CASE {cases}ELSE {KEPT} END" if cases else str(KEPT)
+    counts = ", ".join(
+        f"({_sum(f'n_{row}', numbers)})::INTEGER AS {role}_{row}"
+        for role, numbers in (("case", case), ("control", control))
+        for row in ("hom_ref", "het", "hom_alt", "missing")
+    )
+    return (
+        f"SELECT ({removed_by})::UTINYINT AS removed_by, alt_number = 1 AS is_first, "
+        f"coalesce({fails.get('gq', 'false')}, false) AS fails_gq, {counts} "
+        "FROM variants POSITIONAL JOIN counts"
+    )
+
+
+def _failures(settings: QualitySettings, both: list[int]) -> dict[str, str]:
+    """Return for each rule that is on the SQL that is true where a variant fails it."""
+    fails = {}
+    if settings.qual_above is not None:
+        fails["qual"] = f"qual <= {settings.qual_above!r}"
+    if settings.filter_pass:
+        fails["filter"] = "filter <> 'PASS'"
+    called, missing = _sum("site_n_called", both), _sum("site_n_missing", both)
+    depth = f"({_sum('depth_sum', both)}) / nullif({_sum('depth_n', both)}, 0)"
+    if settings.drop_monomorphic:
+        fails["ac_1"] = f"{_sum('site_n_nonref', both)} = 0"
+        fails["ac_2"] = f"{_sum('n_het', both)} + {_sum('n_hom_alt', both)} = 0"
+    if settings.min_mean_depth is not None:
+        fails["depth_1"] = fails["depth_2"] = f"{depth} < {settings.min_mean_depth!r}"
+    if settings.min_call_rate is not None:
+        n_missing = _sum("n_missing", both)
+        total = f"({called} + {missing})"
+        fails["call_rate_1"] = f"({called}) / {total} < {settings.min_call_rate!r}"
+        fails["call_rate_2"] = f"({total} - ({n_missing})) / {total} < {settings.min_call_rate!r}"
+    if settings.drop_sex_chromosomes:
+        fails["sex_chromosomes"] = "region NOT IN ('autosome', 'other')"
+    if settings.drop_indels:
+        fails["indels"] = "kind <> 'snp'"
+    if settings.min_mean_gq is not None:
+        mean_gq = f"({_sum('gq_sum', both)}) / nullif({_sum('gq_n', both)}, 0)"
+        fails["gq"] = f"{mean_gq} < {settings.min_mean_gq!r}"
+    return fails
+
+
+def _counts(found: dict[str, np.ndarray], role: str) -> np.ndarray:
+    rows = ("hom_ref", "het", "hom_alt", "missing")
+    return np.stack([found[f"{role}_{row}"] for row in rows], axis=1)
+
+
+def _sex_counts(cohort: Cohort, definition: CaseDefinition) -> SexCounts:
+    """Return the counts by sex of every variant on X and Y; rows are variant indices."""
+
+    def summed(diagnoses: tuple[str, ...], role: str) -> str:
+        numbers = cohort.diagnosis_numbers(diagnoses)
+        return ", ".join(
+            "(" + (" + ".join(f"n_{row}_{d}_{sex}" for d in numbers) or "0")
+            + f")::INTEGER AS {role}_{sex}_{row}"
+            for sex in ("male", "female", "unknown")
+            for row in ("hom_ref", "het", "hom_alt", "missing")
+        )  # fmt: skip
+
+    found = cohort.store.arrays(
+        f"SELECT variant_index, {summed(definition.case, 'case')}, "
+        f"{summed(definition.control, 'control')} FROM sex_counts ORDER BY variant_index"
+    )
+    columns = list(found.values())
+    flat = np.stack(columns[1:], axis=1).reshape(len(columns[0]), 2, 3, 4)
+    return SexCounts(columns[0].astype(np.int64), flat[:, 0], flat[:, 1])
+
+
+def _after_query(
+    settings: QualitySettings,
+    removed_by: np.ndarray,
+    case: np.ndarray,
+    control: np.ndarray,
+    sex_counts: SexCounts,
+    found: dict[str, np.ndarray],
+) -> set[str]:
+    """Apply what needs more than SQL, in the order of `STEPS`; returns the rules that are on."""
+    on = set()
+
+    def remove(step: str, rows: np.ndarray) -> None:
+        on.add(step)
+        removed_by[rows] = STEPS.index(step)
+
+    alive = np.flatnonzero(removed_by == KEPT)
+    if settings.min_mac > 0:
+        alt, called = _alleles(case + control, sex_counts)
+        minor = np.minimum(alt, called - alt)
+        remove("mac", alive[minor[alive] < settings.min_mac])
+        alive = np.flatnonzero(removed_by == KEPT)
+    if settings.max_hwe_log10 is not None:
+        diploid = control.copy()
+        diploid[sex_counts.rows] = sex_counts.control[:, 1]  # females only on X
+        remove("hwe", alive[~_keeps_hwe(settings, diploid[alive])])
+        alive = np.flatnonzero(removed_by == KEPT)
+    if settings.min_mean_gq is not None:
+        remove("gq", alive[found["fails_gq"][alive]])
+        alive = np.flatnonzero(removed_by == KEPT)
+    if settings.max_missingness_log10 is not None:
+        remove("missingness", alive[~_keeps_missingness(settings, case[alive], control[alive])])
+    return on
+
+
+def _alleles(counts: np.ndarray, sex_counts: SexCounts) -> tuple[np.ndarray, np.ndarray]:
+    """Return alternate and called alleles (n,); a male on X or Y has one copy."""
+    alt = counts[:, 1] + 2 * counts[:, 2]
+    called = 2 * counts[:, :3].sum(1)
+    male = sex_counts.case[:, 0] + sex_counts.control[:, 0]
+    alt[sex_counts.rows] -= male[:, 2]
+    called[sex_counts.rows] -= male[:, :3].sum(1)
+    return alt, called
+
+
+def _funnel(
+    cohort: Cohort,
+    definition: CaseDefinition,
+    settings: QualitySettings,
+    removed_by: np.ndarray,
+    is_first: np.ndarray,
+    on_after_query: set[str],
+) -> tuple[Step, ...]:
+    both = cohort.diagnosis_numbers(definition.case + definition.control)
+    on = set(_failures(settings, both)) | on_after_query | {"input", "split"}
+    n_sites = np.bincount(removed_by[is_first], minlength=KEPT + 1)
+    n_variants = np.bincount(removed_by, minlength=KEPT + 1)
+    notes = _notes(cohort, settings)
+    steps = []
+    left = int(is_first.sum())
+    for code, step in enumerate(STEPS):
+        if step == "split":
+            after = int(len(removed_by) - n_variants[:code].sum())
+            removed = left - after
+        else:
+            removed = int((n_sites if step in _FIRST_ROUND else n_variants)[code])
+            after = left - removed
+        is_off = step not in on
+        note = "off" if is_off else notes.get(step, "")
+        if step == "split" and removed:
+            note = f"{-removed:,} rows added by splitting multi-allelic sites"
+        steps.append(Step(step, TITLES[step], after, removed, is_off, note))
+        left = after
+    return tuple(steps)
+
+
+def _notes(cohort: Cohort, settings: QualitySettings) -> dict[str, str]:
+    """Return what the reader of a step has to know: data that are not there."""
+    no_qual, no_filter, n_other = cohort.store.rows(
+        "SELECT count(*) FILTER (qual IS NULL), count(*) FILTER (filter IS NULL), "
+        "count(*) FILTER (kind = 'other') FROM variants"
+    )[0]
+    notes = {}
+    if no_qual:
+        notes["qual"] = f"{no_qual:,} variants have no QUAL and stay"
+    if no_filter:
+        notes["filter"] = f"{no_filter:,} variants have no FILTER and stay"
+    if n_other:
+        notes["indels"] = f"{n_other:,} of the input are neither SNP nor indel, and go too"
+    if not cohort.certificate["has_depth"]:
+        notes["depth_1"] = notes["depth_2"] = "not available: the source has no depth"
+    if not cohort.certificate["has_gq"]:
+        notes["gq"] = "not available: the source has no genotype quality"
+    reads = "seen over all cases and controls here; an honest run uses training people"
+    notes["hwe"] = notes["missingness"] = reads
+    return notes

@@ -1,0 +1,132 @@
+"""Genotypes of chosen people: counted or fetched from the packed BLOBs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.cohort import Cohort
+from pipeline.genotypes import count_genotypes, people_mask, unpack_people
+from pipeline.progress import Clock, OnProgress, silent
+from pipeline.quality import Filtered, SexCounts
+from pipeline.schema import SEXES
+
+_SETS_KEPT = 24  # files of counts kept for a cohort; a what-if comes back to the same people
+
+
+def recount(
+    cohort: Cohort,
+    filtered: Filtered,
+    people: Sequence[np.ndarray],
+    on_progress: OnProgress = silent,
+) -> list[Filtered]:
+    """Return the kept variants with the counts of each set of people alone.
+
+    Each of `people` is bool (n_people of the cohort,); who is neither case nor control does not
+    count. All sets are counted in one pass over the BLOBs; counts are kept on disk for each set
+    and set of variants.
+    """
+    sets = [
+        chosen & cohort.is_in(diagnoses)
+        for chosen in people
+        for diagnoses in (filtered.definition.case, filtered.definition.control)
+    ]
+    counts = _counts(cohort, filtered.kept, sets, on_progress, "counting genotypes")
+    on_sex = filtered.sex_counts.rows
+    by_sex = None
+    if len(on_sex):
+        sex = cohort.samples["sex"].to_numpy()
+        sexed = [chosen & (sex == name) for chosen in sets for name in SEXES]
+        by_sex = _counts(cohort, filtered.kept[on_sex], sexed, on_progress, "counting by sex")
+        by_sex = by_sex.reshape(len(on_sex), len(people), 2, len(SEXES), 4)
+    recounted = []
+    for i, chosen in enumerate(people):
+        sex_counts = filtered.sex_counts
+        if by_sex is not None:
+            sex_counts = SexCounts(on_sex, by_sex[:, i, 0], by_sex[:, i, 1])
+        recounted.append(
+            replace(
+                filtered,
+                n_case=int(sets[2 * i].sum()),
+                n_control=int(sets[2 * i + 1].sum()),
+                n_excluded=int(len(chosen) - sets[2 * i].sum() - sets[2 * i + 1].sum()),
+                case=np.ascontiguousarray(counts[:, 2 * i]),
+                control=np.ascontiguousarray(counts[:, 2 * i + 1]),
+                sex_counts=sex_counts,
+            )
+        )
+    return recounted
+
+
+def fetch_genotypes(cohort: Cohort, variants: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Return genotypes uint8 (n_chosen_people, n_variants), in the order of both arguments.
+
+    `variants` are variant indices in increasing order, `people` positions in the cohort.
+    """
+    genotypes = np.empty((len(people), len(variants)), np.uint8)
+    for indices, packed in _packed(cohort, variants):
+        columns = np.searchsorted(variants, indices)
+        genotypes[:, columns] = unpack_people(packed, people)
+    return genotypes
+
+
+def _packed(cohort: Cohort, variants: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    yield from cohort.store.blobs(
+        "SELECT variant_index, genotypes FROM genotypes "
+        "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
+        variants,
+    )
+
+
+def _counts(
+    cohort: Cohort,
+    variants: np.ndarray,
+    sets: list[np.ndarray],
+    on_progress: OnProgress,
+    phase: str,
+) -> np.ndarray:
+    """Return int32 (n_variants, n_sets, 4), from disk where these sets were counted before."""
+    folder = cohort.store.path.parent / "counts"
+    paths = [folder / f"{_key(cohort, variants, chosen)}.npy" for chosen in sets]
+    counts = np.empty((len(variants), len(sets), 4), np.int32)
+    missing = []
+    for i, path in enumerate(paths):
+        try:
+            counts[:, i] = np.load(path)
+        except (OSError, ValueError):  # absent, or cut off by a full disk: count again
+            missing.append(i)
+    if not missing:
+        return counts
+    masks = people_mask(np.stack([sets[i] for i in missing]))
+    clock = Clock(phase, on_progress)
+    done = 0
+    for indices, packed in _packed(cohort, variants):
+        rows = np.searchsorted(variants, indices)
+        counts[rows[:, None], missing] = count_genotypes(packed, masks)
+        done += len(rows)
+        clock.report(done / len(variants), f"{done:,} of {len(variants):,} variants")
+    folder.mkdir(exist_ok=True)
+    for i in missing:
+        temporary = paths[i].with_suffix(f".{i}.tmp")
+        with temporary.open("wb") as handle:
+            np.save(handle, counts[:, i])
+        temporary.replace(paths[i])
+    _forget_oldest(folder)
+    return counts
+
+
+def _key(cohort: Cohort, variants: np.ndarray, chosen: np.ndarray) -> str:
+    digest = hashlib.blake2b(cohort.fingerprint.encode(), digest_size=12)
+    digest.update(np.ascontiguousarray(variants, np.uint32))
+    digest.update(np.packbits(chosen))
+    return digest.hexdigest()
+
+
+def _forget_oldest(folder: Path) -> None:
+    found = sorted(folder.glob("*.npy"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found[_SETS_KEPT:]:
+        path.unlink(missing_ok=True)

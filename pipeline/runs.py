@@ -1,0 +1,398 @@
+"""A run on disk: settings, progress, metrics, and how it stands.
+
+    cache/runs/<id>/
+      run.json             what the run is and how it stands
+      progress.jsonl       one EpochRecord a line
+      metrics.json         the test people, once, and the baselines
+      selection.parquet    the variants that entered
+      model.keras          or model-<fold>.keras
+      log.txt              what the worker printed
+      private/predictions.parquet    by person; never shown, never exported unasked
+
+One process writes a run; anybody reads it. `run.json` says what its writer last knew: when the
+writer was killed, a reader finds that out from the process and from the claim on the run's job.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import json
+import math
+import os
+import platform
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_args
+
+from pipeline.claims import (
+    FINAL,
+    Holder,
+    State,
+    holder,
+    is_alive,
+    job_folder,
+    newest_try,
+    now,
+    read_claim,
+)
+from pipeline.epochs import EpochRecord
+from pipeline.errors import NotFoundError, StaleArtifactError
+from pipeline.files import append_json_line, place_folder, read_json, write_json
+from pipeline.settings import AnalysisSettings
+
+FORMAT_VERSION = 1
+_RUN_ID = re.compile(r"[0-9a-f]{8,64}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its reader sees it; times are ISO 8601 in UTC, `seconds` those of the last try."""
+
+    folder: Path
+    id: str
+    cohort: str
+    fingerprint: str
+    settings: dict[str, Any]
+    preset: str
+    seed: int
+    versions: dict[str, str | None]
+    created: str
+    state: State = "queued"
+    started: str | None = None
+    finished: str | None = None
+    seconds: float | None = None
+    worker: Holder | None = None
+    error: str | None = None
+    selected: int | None = None
+    epochs: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self.worker.pid if self.worker else None
+
+    @property
+    def host(self) -> str | None:
+        return self.worker.host if self.worker else None
+
+    @property
+    def cache(self) -> Path:
+        return self.folder.parents[1]
+
+    @property
+    def progress_path(self) -> Path:
+        return self.folder / "progress.jsonl"
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.folder / "metrics.json"
+
+    @property
+    def selection_path(self) -> Path:
+        return self.folder / "selection.parquet"
+
+    @property
+    def predictions_path(self) -> Path:
+        return self.folder / "private" / "predictions.parquet"
+
+    @property
+    def log_path(self) -> Path:
+        return self.folder / "log.txt"
+
+    def model_path(self, fold: int | None = None) -> Path:
+        """Return where the model of a fold lies, or the only model."""
+        return self.folder / ("model.keras" if fold is None else f"model-{fold}.keras")
+
+    def analysis(self) -> AnalysisSettings:
+        """Return the settings as the model that stages take."""
+        return AnalysisSettings.model_validate(self.settings)
+
+
+def run_identity(cohort_fingerprint: str, settings: AnalysisSettings) -> str:
+    """Return the id of a run: 16 hexadecimal digits of the hash of all that determines it."""
+    what = {
+        "format": FORMAT_VERSION,
+        "cohort": cohort_fingerprint,
+        "settings": settings.model_dump(mode="json"),
+    }
+    text = json.dumps(what, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def run_folder(cache: Path, run_id: str) -> Path:
+    """Return where a run lies; ids come from links and command lines, so they are checked.
+
+    Raises `NotFoundError` for what cannot be an id.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise NotFoundError(
+            f"A run is named by hexadecimal digits, but {run_id[:80]!r} was given; "
+            "`python -m pipeline runs` lists them."
+        )
+    return cache / "runs" / run_id
+
+
+def create(
+    cache: Path, cohort: str, fingerprint: str, settings: AnalysisSettings, preset: str = ""
+) -> Run:
+    """Return the run of this cohort and these settings, made (queued) when it is not there yet."""
+    run_id = run_identity(fingerprint, settings)
+    folder = run_folder(cache, run_id)
+    run = Run(
+        folder=folder,
+        id=run_id,
+        cohort=cohort,
+        fingerprint=fingerprint,
+        settings=settings.model_dump(mode="json"),
+        preset=preset,
+        seed=settings.training.seed,
+        versions=dict(_versions()),
+        created=now(),
+    )
+    if not place_folder(folder, {"run.json": _record(run)}):
+        try:
+            return load(cache, run_id)
+        except (NotFoundError, StaleArtifactError):
+            _write(run)  # a folder without a readable run.json is nobody's run
+    run.predictions_path.parent.mkdir(mode=0o700, exist_ok=True)
+    return run
+
+
+def load(cache: Path, run_id: str) -> Run:
+    """Return a run.
+
+    Raises `NotFoundError` when there is none, `StaleArtifactError` when its run.json is broken or
+    of another format.
+    """
+    return _settled(_read(run_folder(cache, run_id)))
+
+
+def list_runs(cache: Path) -> list[Run]:
+    """Return all runs, newest first, with one small read for each that has ended.
+
+    A run whose run.json cannot be read is listed as failed, with the reason as its error.
+    """
+    runs = []
+    try:
+        entries = list(os.scandir(cache / "runs"))
+    except FileNotFoundError:
+        return []
+    for entry in entries:
+        if not _RUN_ID.fullmatch(entry.name):
+            continue
+        folder = Path(entry.path)
+        try:
+            runs.append(_settled(_read(folder)))
+        except NotFoundError:
+            continue  # deleted meanwhile, or not a run at all
+        except StaleArtifactError as error:
+            made = datetime.fromtimestamp(entry.stat().st_mtime, UTC)
+            runs.append(
+                Run(
+                    folder=folder,
+                    id=entry.name,
+                    cohort="",
+                    fingerprint="",
+                    settings={},
+                    preset="",
+                    seed=0,
+                    versions={},
+                    created=made.isoformat(timespec="milliseconds"),
+                    state="failed",
+                    error=str(error),
+                )
+            )
+    return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+
+
+def update_state(
+    run: Run,
+    state: State | None = None,
+    *,
+    error: str | None = None,
+    selected: int | None = None,
+    epochs: int | None = None,
+) -> Run:
+    """Return the run after writing how it stands now; only its worker calls this.
+
+    `running` notes this process, the time and the versions; a final state notes the end. Without
+    a state only `selected` (variants that entered) or `epochs` (epochs done) are written.
+    """
+    current = _read(run.folder)
+    changes: dict[str, Any] = {}
+    if state is not None:
+        changes = {"state": state, "error": error, "finished": None, "seconds": None}
+        if state == "queued":
+            changes |= {"started": None, "worker": None}
+        elif state == "running":
+            changes |= {"started": now(), "worker": holder(), "versions": dict(_versions())}
+        else:
+            end = now()
+            changes |= {"finished": end, "seconds": _seconds(current.started, end)}
+    if selected is not None:
+        changes["selected"] = selected
+    if epochs is not None:
+        changes["epochs"] = epochs
+    current = replace(current, **changes)
+    _write(current)
+    return current
+
+
+def follow_job(cache: Path, run_id: str, state: State, error: str | None = None) -> None:
+    """Write the state of the run's job into run.json, unless the work has written it already."""
+    run = _read(run_folder(cache, run_id))
+    if run.state != state or state == "running":
+        update_state(run, state, error=error)
+
+
+def append_progress(run: Run, record: EpochRecord) -> None:
+    """Append one epoch to the run's progress."""
+    append_json_line(run.progress_path, record)
+
+
+def clear_progress(run: Run) -> None:
+    """Forget the epochs of an earlier try, when a run starts from its beginning again."""
+    run.progress_path.unlink(missing_ok=True)
+
+
+def read_progress(run: Run, since_line: int = 0) -> list[EpochRecord]:
+    """Return the epochs from line `since_line` on; a line still being written is left for later."""
+    try:
+        text = run.progress_path.read_bytes()
+    except FileNotFoundError:
+        return []
+    lines = text.split(b"\n")[:-1]  # what follows the last newline is half a line, or nothing
+    records = []
+    for line in lines[since_line:]:
+        try:
+            stored: dict[str, Any] = json.loads(line)
+            known: dict[str, Any] = {
+                key: math.nan if value is None else value for key, value in stored.items()
+            }
+            records.append(EpochRecord(**known))
+        except (ValueError, TypeError, AttributeError):
+            break  # damaged on disk; the lines before it keep their numbers
+    return records
+
+
+def write_metrics(run: Run, metrics: Mapping[str, Any]) -> None:
+    """Write the metrics, whole."""
+    write_json(run.metrics_path, metrics)
+
+
+def read_metrics(run: Run) -> dict[str, Any] | None:
+    """Return the metrics, None while there are none."""
+    return read_json(run.metrics_path, optional=True)
+
+
+def show(run: Run) -> dict[str, Any]:
+    """Return the run in the JSON shape that scripts rely on."""
+    epochs = run.epochs if run.state == "finished" else None
+    seconds = _seconds(run.started, now()) if run.state == "running" else run.seconds
+    return {
+        "run": run.id,
+        "cohort": run.cohort,
+        "state": run.state,
+        "pid": run.pid,
+        "host": run.host,
+        "preset": run.preset,
+        "fingerprint": run.fingerprint,
+        "settings": run.settings,
+        "selected": run.selected,
+        "epochs": len(read_progress(run)) if epochs is None else epochs,
+        "seconds": seconds,
+        "created": run.created,
+        "started": run.started,
+        "finished": run.finished,
+        "error": run.error,
+        "versions": run.versions,
+        "metrics": read_metrics(run),
+    }
+
+
+_STORED = tuple(field.name for field in fields(Run) if field.name not in {"folder", "worker"})
+
+
+def _record(run: Run) -> dict[str, Any]:
+    stored = {name: getattr(run, name) for name in _STORED}
+    worker = asdict(run.worker) if run.worker else None
+    return {"format": FORMAT_VERSION, **stored, "worker": worker}
+
+
+def _write(run: Run) -> None:
+    write_json(run.folder / "run.json", _record(run))
+
+
+def _read(folder: Path) -> Run:
+    """Return the run as its writer left it."""
+    try:
+        record = read_json(folder / "run.json")
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"There is no run {folder.name} in this cache; `python -m pipeline runs` lists them."
+        ) from error
+    if not isinstance(record, dict) or record.get("format") != FORMAT_VERSION:
+        found = record.get("format") if isinstance(record, dict) else None
+        raise StaleArtifactError(
+            f"Run {folder.name} is of format {found}, and this Exolens reads {FORMAT_VERSION}; "
+            "train it again."
+        )
+    try:
+        if record["state"] not in get_args(State) or not isinstance(record["created"], str):
+            raise TypeError("its state or its date")
+        worker = Holder(**record["worker"]) if record["worker"] else None
+        return Run(folder=folder, worker=worker, **{name: record[name] for name in _STORED})
+    except (KeyError, TypeError) as error:
+        raise StaleArtifactError(
+            f"The run.json of run {folder.name} lacks a part ({error}); train it again."
+        ) from error
+
+
+def _settled(run: Run) -> Run:
+    """Return the run as a reader sees it, when its writer may have been killed before writing.
+
+    The claim on the run's job is made in one step before run.json says `running`, and its result
+    is written before run.json says how it ended; so where they differ the claim is right.
+    """
+    if run.state in FINAL:
+        return run
+    if run.state == "running" and run.worker and is_alive(run.worker, run.cache):
+        return run
+    attempt = newest_try(job_folder(run.cache, run.id))
+    claim = read_claim(run.cache, attempt) if attempt else None
+    if claim and claim.finished and claim.finished < run.created:
+        claim = None  # of a run of the same id that was deleted
+    if claim is None:
+        return replace(run, state="interrupted") if run.state == "running" else run
+    if claim.state == "running":
+        return replace(run, state="running", worker=claim.who, started=claim.started)
+    return replace(
+        run,
+        state=claim.state,
+        error=claim.error,
+        worker=claim.who,
+        finished=claim.finished,
+        seconds=_seconds(claim.started, claim.finished),
+    )
+
+
+def _seconds(start: str | None, end: str | None) -> float | None:
+    if not start or not end:
+        return None
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds()
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str | None], ...]:
+    """Return what a result depends on beside the settings; the packages are not imported."""
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in ("keras", "tensorflow", "numpy"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = None
+    return (*found.items(), ("exolens_format", str(FORMAT_VERSION)))
