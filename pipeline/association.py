@@ -212,9 +212,11 @@ def genes_of(cohort: Cohort, kept: np.ndarray) -> pd.Series:
     """Return the genes of each variant joined by `;`, None where there is none or no table."""
     if not cohort.has_genes:
         return pd.Series([None] * len(kept), index=kept, dtype="object")
-    named = cohort.store.frame(
+    named = cohort.store.frame_of(
         "SELECT variant_index, string_agg(gene, ';' ORDER BY gene) AS gene "
-        "FROM annotation.variant_genes GROUP BY variant_index"
+        "FROM annotation.variant_genes "
+        "WHERE variant_index IN (SELECT wanted_index FROM wanted) GROUP BY variant_index",
+        kept,
     ).set_index("variant_index")["gene"]
     return named.reindex(kept)
 

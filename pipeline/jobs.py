@@ -51,8 +51,9 @@ OLD_LOG_S = 30 * 86_400.0
 TRY_AGAIN_S = 30.0
 BROKEN = (1, 2)  # of Python: an exception, a wrong command line
 
-_JOB_ID = re.compile(r"([a-z]{1,16}-)?[0-9a-f]{8,64}")
-_MARK = re.compile(r"\d+\.(?P<job>[0-9a-z-]+)\.(?P<attempt>\d+)")
+# A run's id, or a kind with a cohort's name or some digits; never the name of another folder here.
+_JOB_ID = re.compile(rf"[0-9a-f]{{8,64}}|({'|'.join(KINDS)})-[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}")
+_MARK = re.compile(r"\d+\.(?P<job>.+)\.(?P<attempt>\d+)")
 
 
 @dataclass(frozen=True)
@@ -276,8 +277,7 @@ def settle(cache: Path, attempt: Path, state: State, error: str | None = None) -
         if read_json(attempt.parent / "job.json")["kind"] == "train":
             runs.follow_job(cache, job_id, state, error)
     if state in FINAL:
-        for path in (cache / "jobs" / "queue").glob(f"*.{job_id}.{attempt.name}"):
-            path.unlink(missing_ok=True)
+        _unmark(cache, attempt)
 
 
 def log_path(cache: Path, kind: str, job_id: str) -> Path:
@@ -356,14 +356,21 @@ def _queue_again(cache: Path, current: Job, asked: dict[str, Any]) -> None:
     following = folder / str(current.attempt + 1)
     if place_folder(following, {"asked.json": asked}):  # else another one resumed it just now
         _mark(cache, following, asked)
-    for path in (cache / "jobs" / "queue").glob(f"*.{current.id}.{current.attempt}"):
-        path.unlink(missing_ok=True)
+    _unmark(cache, attempt)
 
 
 def _mark(cache: Path, attempt: Path, asked: Mapping[str, Any]) -> None:
     queue = cache / "jobs" / "queue"
     queue.mkdir(parents=True, exist_ok=True)
     (queue / f"{asked['order']}.{attempt.parent.name}.{attempt.name}").touch()
+
+
+def _unmark(cache: Path, attempt: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        for path in (cache / "jobs" / "queue").iterdir():
+            mark = _MARK.fullmatch(path.name)
+            if mark and (mark["job"], mark["attempt"]) == (attempt.parent.name, attempt.name):
+                path.unlink(missing_ok=True)
 
 
 def _marked(cache: Path) -> Iterator[Path]:

@@ -42,18 +42,26 @@ def select(
     """
     found = associate(cohort, counted, AssociationSettings(test=settings.test))
     log_p = np.where(_keeps(counted, quality), found.neg_log10_p, np.nan)
-    ranked = np.flatnonzero(~np.isnan(log_p))
-    if settings.top is not None:
-        order = np.argsort(-log_p[ranked], kind="stable")
-        chosen = np.sort(ranked[order[: settings.top]])
-    else:
-        chosen = ranked[log_p[ranked] > -np.log10(settings.max_p)]
+    chosen = rank(log_p, settings)
+    n_ranked = int(np.count_nonzero(~np.isnan(log_p)))
     if not len(chosen):
         raise EmptyResultError(
-            f"The network needs variants, but none of {len(ranked):,} tested has p below "
+            f"The network needs variants, but none of {n_ranked:,} tested has p below "
             f"{settings.max_p:g}; raise selection.max_p or loosen the quality thresholds."
         )
-    return Selection(counted.kept[chosen], log_p[chosen], np.sort(looked_at), len(ranked))
+    return Selection(counted.kept[chosen], log_p[chosen], np.sort(looked_at), n_ranked)
+
+
+def rank(neg_log10_p: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+    """Return the rows, in increasing order, that p lets in: below `max_p`, or the `top` smallest.
+
+    NaN (no test) never enters; of equal p the earlier row does.
+    """
+    if settings.top is None:
+        return np.flatnonzero(neg_log10_p > -np.log10(settings.max_p))
+    ranked = np.flatnonzero(~np.isnan(neg_log10_p))
+    order = np.argsort(-neg_log10_p[ranked], kind="stable")
+    return np.sort(ranked[order[: settings.top]])
 
 
 def refuse_leak(selection: Selection, test_people: np.ndarray, protocol: str) -> None:

@@ -121,6 +121,11 @@ class Store:
         """Return a query as a DataFrame."""
         return self._run(sql, parameters).df()
 
+    def frame_of(self, sql: str, rows: np.ndarray) -> pd.DataFrame:
+        """Return a query as a DataFrame; `rows` is known to it as `wanted(wanted_index)`."""
+        with self._wanted(rows) as cursor:
+            return cursor.execute(sql).df()
+
     def arrays(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, np.ndarray]:
         """Return a query as one NumPy array a column; NULL in a number is NaN."""
         fetched = self._run(sql, parameters).fetchnumpy()
@@ -135,21 +140,27 @@ class Store:
         `rows` is known to the SQL as the table `wanted(wanted_index)`. A piece is the indices
         (n,) and the BLOBs uint8 (n, n_bytes); every BLOB has to be as long as the others.
         """
+        with self._wanted(rows) as cursor:
+            for batch in cursor.sql(sql).to_arrow_reader(4096):
+                column = batch.column(1)
+                if len(column) == 0:
+                    continue
+                _, offsets, data = column.buffers()
+                width = 8 if pa.types.is_large_binary(column.type) else 4
+                starts = np.frombuffer(offsets, f"<i{width}")[
+                    column.offset : column.offset + len(column) + 1
+                ]
+                values = np.frombuffer(data, np.uint8)[starts[0] : starts[-1]]
+                yield batch.column(0).to_numpy(), values.reshape(len(column), -1)
+
+    @contextmanager
+    def _wanted(self, rows: np.ndarray) -> Iterator[duckdb.DuckDBPyConnection]:
         cursor = self._connection.cursor()
-        cursor.register("wanted", pa.table({"wanted_index": pa.array(rows, pa.uint32())}))
-        reader = cursor.sql(sql).to_arrow_reader(4096)
-        for batch in reader:
-            column = batch.column(1)
-            if len(column) == 0:
-                continue
-            _, offsets, data = column.buffers()
-            width = 8 if pa.types.is_large_binary(column.type) else 4
-            starts = np.frombuffer(offsets, f"<i{width}")[
-                column.offset : column.offset + len(column) + 1
-            ]
-            values = np.frombuffer(data, np.uint8)[starts[0] : starts[-1]]
-            yield batch.column(0).to_numpy(), values.reshape(len(column), -1)
-        cursor.close()
+        try:
+            cursor.register("wanted", pa.table({"wanted_index": pa.array(rows, pa.uint32())}))
+            yield cursor
+        finally:
+            cursor.close()
 
     def close(self) -> None:
         """Close the file."""

@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def simulate(
     """
     start = time.monotonic()
     clock = Clock("simulate", on_progress)
-    directory = Path(directory)
+    directory = Path(directory).absolute()
     with _folder_beside(directory) as folder:
         clock.report(0.0)
         chunks = _make_chunks(
@@ -152,21 +152,24 @@ def _folder_beside(directory: Path) -> Iterator[Path]:
         raise InputError(
             f"A cohort is written into a folder, but {directory} is a file; name another place."
         )
-    made = [parent for parent in directory.absolute().parents if not parent.exists()]
-    folder = directory.absolute().parent / f".{directory.name}-{os.getpid()}-{time.time_ns()}.tmp"
+    made = [parent for parent in directory.parents if not parent.exists()]
+    folder = directory.parent / f".{directory.name}-{os.getpid()}-{time.time_ns()}.tmp"
     try:
         folder.mkdir(parents=True)
+        yield folder
+        if directory.exists():
+            for path in sorted(folder.iterdir()):
+                path.replace(directory / path.name)
+        else:
+            folder.rename(directory)
+        made = []
     except OSError as error:
         raise InputError(
-            f"The folder {directory} can not be written ({error.strerror}); name another place."
+            f"The folder {directory} can not be written ({error.strerror}); make room or name "
+            "another place."
         ) from error
-    try:
-        yield folder
-        directory.mkdir(exist_ok=True)
-        for path in sorted(folder.iterdir()):
-            path.replace(directory / path.name)
-        made = []
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         for parent in made:
-            parent.rmdir()
+            with suppress(OSError):  # never made, or somebody else uses it by now
+                parent.rmdir()

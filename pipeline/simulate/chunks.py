@@ -61,7 +61,7 @@ def make_chunk(folder: Path, number: int, settings: SimulationSettings) -> Chunk
     return Chunk(n_records, alleles)
 
 
-def _candidate_genes(genes: list[Gene], settings: SimulationSettings) -> list[Gene]:
+def _candidate_genes(genes: tuple[Gene, ...], settings: SimulationSettings) -> list[Gene]:
     """Return the genes whose true alleles are needed to plant a cause."""
     ordered = choose_genes(genes, settings)
     if settings.architecture == "additive":

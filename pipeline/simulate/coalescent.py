@@ -171,7 +171,7 @@ def _indel(
     Writes the anchor into `sequence`.
     """
     n_alts = int(alleles.max())
-    lengths = np.minimum(rng.geometric(0.45, size=n_alts), _LONGEST_INDEL)
+    lengths = np.minimum(rng.geometric(0.35, size=n_alts), _LONGEST_INDEL)
     is_deletion = rng.random(n_alts) < 0.6
     deletions: list[int] = []
     insertions: list[str] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -75,7 +76,8 @@ class Gene:
         return self.chrom == "X" and self.start >= CHROMOSOMES["X"][1]
 
 
-def lay_genes(settings: SimulationSettings) -> list[Gene]:
+@lru_cache(maxsize=2)
+def lay_genes(settings: SimulationSettings) -> tuple[Gene, ...]:
     """Return the genes in genome order, on each chromosome in proportion to the real number."""
     rng = generator(settings.seed, Stream.GENES)
     genes: list[Gene] = []
@@ -100,7 +102,7 @@ def lay_genes(settings: SimulationSettings) -> list[Gene]:
                     exons=tuple((start + a, start + b) for a, b in offsets),
                 )
             )
-    return genes
+    return tuple(genes)
 
 
 def _genes_per_chromosome(n_genes: int) -> dict[str, int]:
@@ -123,7 +125,7 @@ def _exon_offsets(rng: np.random.Generator, room: int) -> list[tuple[int, int]]:
     return [exon for exon in exons if exon[1] < room] or [(0, min(59, room))]
 
 
-def gtf_lines(genes: list[Gene]) -> Iterator[bytes]:
+def gtf_lines(genes: tuple[Gene, ...]) -> Iterator[bytes]:
     """Yield the GTF (1-based, closed): a gene, its transcript, its exons in genome order."""
     yield b"#!genome-build GRCh37-like, simulated\n"
     for gene in genes:

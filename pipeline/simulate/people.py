@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class People:
         return first, first + ploidy - 1
 
 
+@lru_cache(maxsize=2)
 def draw_people(settings: SimulationSettings) -> People:
     """Return the people of a cohort: half of each sex, 3 in 5 from the north, 1 in 50 poor samples.
 

@@ -16,7 +16,7 @@ from pipeline.simulate.randomness import Stream, generator
 SCZ, BP, CONTROL = "SCZ", "BP", "control"
 
 # Effects of an allele of frequency p go with [2p(1-p)] to this power, so rare ones are larger.
-_FREQUENCY_POWER = -0.25
+_FREQUENCY_POWER = -0.1
 _CAUSAL_VARIANT_FRACTION = 0.5
 # Interactions need few genes to leave a trace that 3,000 people can show.
 _INTERACTION_GENE_FRACTION = 0.25
@@ -76,7 +76,7 @@ class Truth:
         return sum(len(unit.alleles) for unit in self.units)
 
 
-def choose_genes(genes: list[Gene], settings: SimulationSettings) -> list[Gene]:
+def choose_genes(genes: tuple[Gene, ...], settings: SimulationSettings) -> list[Gene]:
     """Return the autosomal genes in the order in which they are tried as causal."""
     rng = generator(settings.seed, Stream.EFFECTS)
     autosomal = [gene for gene in genes if gene.is_autosomal]

@@ -16,6 +16,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -51,7 +52,7 @@ class FreshProcesses(Executor):
         finally:
             self._idle.put(child)
         if failed:
-            raise RuntimeError(f"a worker process failed:\n{result}")
+            raise result
         return result
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -61,7 +62,8 @@ class FreshProcesses(Executor):
                 child.kill()
         self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
         for child in self._children:
-            child.stdin.close()
+            with suppress(BrokenPipeError):  # a killed child reads no more
+                child.stdin.close()
             child.wait()
             child.stdout.close()
 
@@ -81,8 +83,9 @@ def serve() -> None:
             return
         try:
             answer = pickle.dumps((False, fn(*args, **kwargs)))
-        except Exception:  # noqa: BLE001 - whatever went wrong is told to the parent
-            answer = pickle.dumps((True, traceback.format_exc()))
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the parent
+            error.add_note(f"in a worker process:\n{traceback.format_exc()}")
+            answer = pickle.dumps((True, error))
         answers.write(len(answer).to_bytes(8, "little") + answer)
         answers.flush()
 
@@ -100,10 +103,9 @@ def _start() -> subprocess.Popen:
 
 
 def _receive(stream: BinaryIO) -> Any:
-    size = stream.read(8)
-    if len(size) < 8:
-        raise EOFError
-    body = stream.read(int.from_bytes(size, "little"))
-    if not body:
+    head = stream.read(8)
+    size = int.from_bytes(head, "little")
+    body = stream.read(size)
+    if len(head) < 8 or len(body) < size:
         raise EOFError
     return pickle.loads(body)
