@@ -7,8 +7,8 @@ selects and scales on all people and stops on the test people, as the paper's sc
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,23 +69,19 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
             f"({run.fingerprint} is now {cohort.fingerprint}); train again."
         )
     runs.clear_progress(run)
-    people, is_case = _cases_and_controls(cohort, settings)
-    folds = []
-    for fold in _train_folds(cohort, run, settings, people, is_case, on_progress):
-        folds.append(fold)
-    on_progress(Progress("writing", 0.99))
-    _write_selection(cohort, run, folds)
+    with closing(cohort.store):
+        people, is_case = _cases_and_controls(cohort, settings)
+        folds = list(_train_folds(cohort, run, settings, people, is_case, on_progress))
+        on_progress(Progress("writing", 0.99))
+        _write_selection(cohort, run, folds)
     _write_predictions(run, folds, people, is_case)
-    metrics = _metrics(settings, folds, is_case)
-    runs.write_metrics(run, metrics)
-    n_epochs = sum(len(fold.trained.epochs) for fold in folds)
-    runs.update_state(
-        run,
-        selected=round(np.mean([len(fold.selection.variants) for fold in folds])),
-        epochs=n_epochs,
-    )
-    cohort.store.close()
-    return {"run": run.id, "selected": metrics["folds"][0]["selected"], "epochs": n_epochs}
+    runs.write_metrics(run, _metrics(settings, folds, is_case))
+    size = {
+        "selected": round(float(np.mean([len(fold.selection.variants) for fold in folds]))),
+        "epochs": sum(len(fold.trained.epochs) for fold in folds),
+    }
+    runs.update_state(run, **size)
+    return {"run": run.id} | size
 
 
 def _cases_and_controls(
@@ -137,7 +133,12 @@ def _train_fold(
 ) -> _Fold:
     # TensorFlow is loaded here and not before: what only reads runs never waits for it.
     from pipeline.network import build_network
-    from pipeline.training import predict_probability, save_model, train_network
+    from pipeline.training import (
+        forget_models,
+        predict_probability,
+        save_model,
+        train_network,
+    )
 
     genotypes = fetch_genotypes(cohort, selection.variants, people)
     encoding = fit_encoding(genotypes[roles.fit], settings.encoding)
@@ -180,8 +181,7 @@ def _train_fold(
     probability = np.full(len(people), np.nan)
     probability[asked] = predict_probability(model, genotypes[asked])
     save_model(model, run.model_path(None if n_folds == 1 else split.fold))
-    del model
-    gc.collect()
+    forget_models()
     return _Fold(split.fold, roles, selection, trained, probability, baselines)
 
 

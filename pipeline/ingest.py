@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -34,7 +34,7 @@ from pipeline.settings import IngestSettings, PeopleSettings
 from pipeline.shards import STOP_FILE, Shard, Task, run_task
 from pipeline.sources import vcf
 from pipeline.sources.block import Cast
-from pipeline.sources.htsindex import cut, index_path, read_windows
+from pipeline.sources.htsindex import cut, index_path, reaches_end, read_index
 from pipeline.sources.phenotypes import Columns, Person, Phenotypes, read_phenotypes
 from pipeline.tally import PERSON_TOTALS
 
@@ -63,6 +63,7 @@ class _Plan:
     people: tuple[Person, ...]
     diagnoses: tuple[str, ...]
     tasks: tuple[Task, ...]
+    n_records: dict[Path, int]
     unindexed: tuple[str, ...]
     without_phenotype: tuple[str, ...]
     without_genotypes: tuple[str, ...]
@@ -95,6 +96,7 @@ def ingest(
     staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
     with _staged(staging):
         shards = _run_tasks(plan, settings, staging, workers, on_progress)
+        _refuse_lost_records(plan, shards)
         if not sum(shard.n_variants for shard in shards):
             raise InputError(
                 "A cohort needs variants, but "
@@ -143,7 +145,7 @@ def _plan(
         np.array([schema.SEXES.index(person.sex) for person in members], np.int64),
         len(diagnoses),
     )
-    tasks, unindexed = _tasks(headers)
+    tasks, n_records, unindexed = _tasks(headers)
     return _Plan(
         paths,
         table.resolve(),
@@ -151,6 +153,7 @@ def _plan(
         members,
         diagnoses,
         tasks,
+        n_records,
         unindexed,
         tuple(s for s in samples if s not in phenotypes.people),
         tuple(s for s in phenotypes.people if s not in set(samples)),
@@ -173,21 +176,52 @@ def _refuse_repeats(paths: tuple[Path, ...]) -> None:
             )
 
 
-def _tasks(headers: list[vcf.VcfHeader]) -> tuple[tuple[Task, ...], tuple[str, ...]]:
+def _tasks(
+    headers: list[vcf.VcfHeader],
+) -> tuple[tuple[Task, ...], dict[Path, int], tuple[str, ...]]:
+    """Return the tasks, the records that the index of a file counts, and what has no index.
+
+    Damage to an indexed file ends the reading of a region without a word, so that an index that
+    does not count its records (htsjdk's) is left aside and the file is read from end to end.
+    """
     size = sum(header.path.stat().st_size for header in headers)
     n_bytes = int(np.clip(size // _MOST_TASKS, *_TASK_BYTES))
     tasks: list[Task] = []
+    n_records: dict[Path, int] = {}
     unindexed = []
     for header in headers:
-        index = index_path(header.path)
-        if index is None:
+        beside = index_path(header.path)
+        index = read_index(beside, header.contigs) if beside else None
+        if index is None or index.n_records is None:
             unindexed.append(header.path.name)
             tasks.append(Task(len(tasks), header, ()))
             continue
-        for group in cut(read_windows(index, tuple(header.contig_lengths)), n_bytes):
+        if not reaches_end(header.path, index.end):
+            raise InputError(
+                f"An index covers the whole of its file, but that of {header.path.name} ends "
+                "before the file does, so it is of another file; index it anew (tabix)."
+            )
+        n_records[header.path] = index.n_records
+        for group in cut(index.windows, n_bytes):
             regions = tuple(vcf.Region(*span) for span in group)
             tasks.append(Task(len(tasks), header, regions))
-    return tuple(tasks), tuple(unindexed)
+    return tuple(tasks), n_records, tuple(unindexed)
+
+
+def _refuse_lost_records(plan: _Plan, shards: list[Shard]) -> None:
+    """Raise when an indexed file gave other records than its index counts."""
+    for path, expected in plan.n_records.items():
+        found = sum(
+            shard.n_records
+            for task, shard in zip(plan.tasks, shards, strict=True)
+            if task.header.path == path
+        )
+        if found != expected:
+            raise InputError(
+                f"The index of {path.name} counts {expected:,} records, but {found:,} could be "
+                "read; the file is damaged or the index is of another file, so check it "
+                "(bcftools view) and index it anew."
+            )
 
 
 def _warnings(plan: _Plan, people: PeopleSettings) -> tuple[str, ...]:
@@ -241,6 +275,8 @@ def _staged(staging: Path) -> Iterator[None]:
         yield
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        with suppress(OSError):  # others may be at work there
+            staging.parent.rmdir()
 
 
 def _is_alive(pid: int) -> bool:

@@ -50,10 +50,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Shard:
-    """A finished task. `ends` are the sort keys of its first and last row."""
+    """A finished task: records read, rows made of them, sort keys of the first and last row."""
 
     folder: Path
     name: str
+    n_records: int
     n_variants: int
     digest: int
     is_sorted: bool
@@ -93,7 +94,7 @@ def run_task(
     schema, sex_schema = _row_schema(cast.n_diagnoses), _sex_schema(cast.n_diagnoses)
     partial = folder / f".{task.shard_name}.parquet"
     sex_partial = folder / f".{task.shard_name}.sex.parquet"
-    digest, n_variants, is_sorted, ends = 0, 0, True, None
+    digest, n_records, n_variants, is_sorted, ends = 0, 0, 0, True, None
     options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
     with (
         pq.ParquetWriter(partial, schema, **options) as writer,
@@ -113,6 +114,7 @@ def run_task(
                 digest = (digest + _digest(rows)) % _DIGEST_SPACE
                 _add_people(block, totals)
                 person_depth += block.person_depth
+                n_records += block.alt_number.count(1)
                 n_variants += block.n
                 if on_block:
                     on_block(block.n)
@@ -121,7 +123,13 @@ def run_task(
     sex_partial.replace(folder / f"{task.shard_name}.sex.parquet")
     files.write_json(
         done,
-        {"n_variants": n_variants, "digest": str(digest), "is_sorted": is_sorted, "ends": ends},
+        {
+            "n_records": n_records,
+            "n_variants": n_variants,
+            "digest": str(digest),
+            "is_sorted": is_sorted,
+            "ends": ends,
+        },
     )
     return _load(folder, task.shard_name)
 
@@ -129,7 +137,15 @@ def run_task(
 def _load(folder: Path, name: str) -> Shard:
     found = json.loads((folder / f"{name}.json").read_text())
     ends = tuple(tuple(key) for key in found["ends"]) if found["ends"] else None
-    return Shard(folder, name, found["n_variants"], int(found["digest"]), found["is_sorted"], ends)
+    return Shard(
+        folder,
+        name,
+        found["n_records"],
+        found["n_variants"],
+        int(found["digest"]),
+        found["is_sorted"],
+        ends,
+    )
 
 
 def _groups(cast: Cast) -> np.ndarray:

@@ -95,6 +95,11 @@ def save_model(model: keras.Model, path: Path | str) -> None:
     model.save(path)
 
 
+def forget_models() -> None:
+    """Free what Keras remembers of earlier models, so that a warm worker does not grow."""
+    keras.utils.clear_session()
+
+
 def load_model(path: Path | str) -> keras.Model:
     """Return a model that `save_model` wrote, to predict with."""
     # The layer has to be known by name before a file that holds it is read.

@@ -50,8 +50,8 @@ def make_chunk(folder: Path, number: int, settings: SimulationSettings) -> Chunk
         nonlocal n_records
         start = number * GENES_PER_CHUNK
         for gene in genes[start : start + GENES_PER_CHUNK]:
-            haplotypes = people.population_sizes(ploidy_of(gene, people))
-            sites = simulate_gene(gene, haplotypes, settings.seed)
+            n_haplotypes = people.population_sizes(ploidy_of(gene, people))
+            sites = simulate_gene(gene, n_haplotypes, settings.seed)
             n_records += len(sites)
             if gene.index in candidates:
                 alleles.extend(_candidate_alleles(gene, sites, people, settings))

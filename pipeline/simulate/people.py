@@ -34,9 +34,10 @@ class People:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def population_sizes(self, ploidy: np.ndarray) -> tuple[int, ...]:
+    def population_sizes(self, ploidy: np.ndarray) -> tuple[int, int]:
         """Return the number of haplotypes of each population; `ploidy` (n_people,) is 1 or 2."""
-        return tuple(int(ploidy[self.population == k].sum()) for k in range(len(POPULATIONS)))
+        n_north = int(ploidy[self.population == 0].sum())
+        return n_north, int(ploidy.sum()) - n_north
 
     def haplotypes(self, ploidy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the columns of both haplotypes of each person; equal where there is one.

@@ -18,10 +18,51 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 _ROOT = Path(__file__).resolve().parents[2]
 _CHILD = "from pipeline.simulate.processes import serve; serve()"
+
+
+class _Child:
+    """One fresh interpreter that answers tasks in turn."""
+
+    def __init__(self) -> None:
+        path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+        # One thread a process: the processes already share the cores out.
+        threads = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
+        # -P: nothing of the working folder shadows a module.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | threads | {"PYTHONPATH": path},
+        )
+        self._tasks = cast(BinaryIO, self._process.stdin)
+        self._answers = cast(BinaryIO, self._process.stdout)
+
+    def answer(self, task: bytes) -> Any:
+        """Return the result of a pickled task, or raise what it raised."""
+        try:
+            _send(self._tasks, task)
+            failed, result = _receive(self._answers)
+        except (EOFError, BrokenPipeError) as error:
+            status = self._process.wait()
+            raise RuntimeError(f"a worker process ended with status {status}") from error
+        if failed:
+            raise result
+        return result
+
+    def kill(self) -> None:
+        """End now, in the middle of a task if need be."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End when the task at hand is done, and wait for that."""
+        with suppress(BrokenPipeError):  # a killed child reads no more
+            self._tasks.close()
+        self._process.wait()
+        self._answers.close()
 
 
 class FreshProcesses(Executor):
@@ -32,8 +73,8 @@ class FreshProcesses(Executor):
 
     def __init__(self, workers: int):
         self._threads = ThreadPoolExecutor(workers)  # each waits for one child's answer
-        self._children = [_start() for _ in range(workers)]
-        self._idle: queue.SimpleQueue[subprocess.Popen] = queue.SimpleQueue()
+        self._children = [_Child() for _ in range(workers)]
+        self._idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
         for child in self._children:
             self._idle.put(child)
 
@@ -44,16 +85,9 @@ class FreshProcesses(Executor):
     def _call(self, task: bytes) -> Any:
         child = self._idle.get()
         try:
-            child.stdin.write(len(task).to_bytes(8, "little") + task)
-            child.stdin.flush()
-            failed, result = _receive(child.stdout)
-        except (EOFError, BrokenPipeError) as error:
-            raise RuntimeError(f"a worker process ended with status {child.wait()}") from error
+            return child.answer(task)
         finally:
             self._idle.put(child)
-        if failed:
-            raise result
-        return result
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the children, after their tasks when `wait` and nothing is cancelled."""
@@ -62,10 +96,7 @@ class FreshProcesses(Executor):
                 child.kill()
         self._threads.shutdown(wait=True, cancel_futures=cancel_futures)
         for child in self._children:
-            with suppress(BrokenPipeError):  # a killed child reads no more
-                child.stdin.close()
-            child.wait()
-            child.stdout.close()
+            child.close()
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.shutdown(cancel_futures=kind is not None)
@@ -86,20 +117,12 @@ def serve() -> None:
         except Exception as error:  # noqa: BLE001 - whatever went wrong is told to the parent
             error.add_note(f"in a worker process:\n{traceback.format_exc()}")
             answer = pickle.dumps((True, error))
-        answers.write(len(answer).to_bytes(8, "little") + answer)
-        answers.flush()
+        _send(answers, answer)
 
 
-def _start() -> subprocess.Popen:
-    path = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
-    # One thread a process: the processes already share the cores out.
-    threads = dict.fromkeys(["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"], "1")
-    return subprocess.Popen(
-        [sys.executable, "-c", _CHILD],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env=os.environ | threads | {"PYTHONPATH": path},
-    )
+def _send(stream: BinaryIO, message: bytes) -> None:
+    stream.write(len(message).to_bytes(8, "little") + message)
+    stream.flush()
 
 
 def _receive(stream: BinaryIO) -> Any:

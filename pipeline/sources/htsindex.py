@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import InputError
+
 _TBI_SHIFT = 14  # the linear index has one offset for every 16 kb
+_TBI_DEPTH = 5
+_END_OF_FILE_SIZE = 28
 LAST_POSITION = 2**31 - 1
 
 
@@ -26,6 +31,28 @@ class Window:
     offset: int
 
 
+@dataclass(frozen=True)
+class Index:
+    """What an index tells: windows in file order, how many records there are, where they end.
+
+    Every chromosome with records has a window. `n_records` is None where the writer of the index
+    did not count (htsjdk). `end` is the byte of the block in which the last record ends.
+    """
+
+    windows: tuple[Window, ...]
+    n_records: int | None
+    end: int
+
+
+@dataclass(frozen=True)
+class _Bins:
+    """The bins of one chromosome: (number, offset) of those in use, its records, its end."""
+
+    begins: list[tuple[int, int]]
+    n_records: int | None
+    end: int
+
+
 def index_path(path: Path) -> Path | None:
     """Return the index beside a file, or None."""
     for suffix in (".tbi", ".csi"):
@@ -35,14 +62,34 @@ def index_path(path: Path) -> Path | None:
     return None
 
 
-def read_windows(index: Path, header_contigs: tuple[str, ...]) -> list[Window]:
-    """Return the windows of an index in file order; `header_contigs` name those of a BCF."""
-    data = gzip.decompress(index.read_bytes())
-    read = _read_tbi if data[:4] == b"TBI\1" else _read_csi
-    return sorted(read(data, header_contigs), key=lambda w: w.offset)
+def read_index(path: Path, header_contigs: tuple[str, ...]) -> Index:
+    """Return what an index tells; `header_contigs` name the chromosomes of a BCF.
+
+    Raises `InputError` for what is no index.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes())
+        read = _read_tbi if data[:4] == b"TBI\1" else _read_csi
+        return read(data, header_contigs)
+    except (OSError, EOFError, zlib.error, struct.error, IndexError, ValueError):
+        raise InputError(
+            f"An index is written by tabix or bcftools, but {path.name} cannot be read; "
+            "delete it or index the file anew."
+        ) from None
 
 
-def cut(windows: list[Window], n_bytes: int) -> list[list[tuple[str, int, int]]]:
+def reaches_end(path: Path, end: int) -> bool:
+    """Say whether nothing but the end-of-file block follows the block at byte `end` of a file."""
+    with path.open("rb") as handle:
+        handle.seek(end)
+        head = handle.read(18)
+    if len(head) < 18 or head[:2] != b"\x1f\x8b" or head[12:14] != b"BC":
+        return False
+    (block_size,) = struct.unpack_from("<H", head, 16)
+    return path.stat().st_size - end - (block_size + 1) <= _END_OF_FILE_SIZE
+
+
+def cut(windows: tuple[Window, ...], n_bytes: int) -> list[list[tuple[str, int, int]]]:
     """Return groups of (chrom, start, end) spans that tile every chromosome of the index.
 
     A group holds about `n_bytes` of the file; spans are 1-based and closed, the first of a
@@ -65,62 +112,91 @@ def cut(windows: list[Window], n_bytes: int) -> list[list[tuple[str, int, int]]]
     return groups
 
 
-def _read_tbi(data: bytes, _: tuple[str, ...]) -> list[Window]:
+def _read_tbi(data: bytes, _: tuple[str, ...]) -> Index:
     n_ref, *_rest, n_names = struct.unpack_from("<8i", data, 4)
     at = 36
-    names = data[at : at + n_names].rstrip(b"\0").decode().split("\0")
+    names = _names(data, at, n_names)
     at += n_names
-    windows = []
+    found = []
     for name in names[:n_ref]:
-        at = _skip_bins(data, at, with_loffset=False)[0]
+        at, bins = _read_bins(data, at, _TBI_DEPTH, with_loffset=False)
         (n_windows,) = struct.unpack_from("<i", data, at)
-        offsets = np.frombuffer(data, "<u8", n_windows, at + 4) >> np.uint64(16)
+        offsets = np.frombuffer(data, "<u8", n_windows, at + 4).tolist()
         at += 4 + 8 * n_windows
-        last = -1
-        for i, offset in enumerate(offsets.tolist()):
-            if offset > last and offset > 0:
-                windows.append(Window(name, (i << _TBI_SHIFT) + 1, offset))
-                last = offset
-    return windows
+        starts = [((i << _TBI_SHIFT) + 1, o) for i, o in enumerate(offsets) if o]
+        found.append((name, starts, bins))
+    return _index(found)
 
 
-def _read_csi(data: bytes, header_contigs: tuple[str, ...]) -> list[Window]:
+def _read_csi(data: bytes, header_contigs: tuple[str, ...]) -> Index:
     min_shift, depth, n_aux = struct.unpack_from("<3i", data, 4)
     names = list(header_contigs)
     if n_aux >= 28:
         (n_names,) = struct.unpack_from("<i", data, 16 + 24)
-        names = data[16 + 28 : 16 + 28 + n_names].rstrip(b"\0").decode().split("\0")
+        names = _names(data, 16 + 28, n_names)
     at = 16 + n_aux
     (n_ref,) = struct.unpack_from("<i", data, at)
     at += 4
     first_leaf = ((1 << 3 * depth) - 1) // 7
-    n_leaves = 1 << 3 * depth
-    windows = []
+    found = []
     for ref in range(n_ref):
-        at, bins = _skip_bins(data, at, with_loffset=True)
-        leaves = sorted(
-            (number - first_leaf, offset >> 16)
-            for number, offset in bins
-            if first_leaf <= number < first_leaf + n_leaves
-        )
-        last = -1
-        for leaf, offset in leaves:
-            if offset > last:
-                windows.append(Window(names[ref], (leaf << min_shift) + 1, offset))
-                last = offset
-    return windows
+        at, bins = _read_bins(data, at, depth, with_loffset=True)
+        leaves = ((number - first_leaf, offset) for number, offset in bins.begins)
+        starts = [((leaf << min_shift) + 1, o) for leaf, o in sorted(leaves) if leaf >= 0]
+        if bins.begins:
+            found.append((names[ref], starts, bins))
+    return _index(found)
 
 
-def _skip_bins(data: bytes, at: int, *, with_loffset: bool) -> tuple[int, list[tuple[int, int]]]:
-    """Return where the bins of one chromosome end, and (bin, first offset) of each."""
+def _names(data: bytes, at: int, n_bytes: int) -> list[str]:
+    return data[at : at + n_bytes].rstrip(b"\0").decode().split("\0")
+
+
+def _index(found: list[tuple[str, list[tuple[int, int]], _Bins]]) -> Index:
+    """Return the index of (chrom, (start, virtual offset) of its windows, bins).
+
+    A record that crosses the border of two windows lies in a bin above them, so that a chromosome
+    may have records and no window: then its first record begins one. Chromosomes stay whole
+    though two of them share a block of the file.
+    """
+    chromosomes = []
+    for name, starts, bins in found:
+        if not bins.begins:
+            continue
+        first = min(offset for _, offset in bins.begins)
+        windows = [Window(name, 1, first >> 16)]
+        for start, offset in starts:
+            if offset >> 16 > windows[-1].offset:
+                windows.append(Window(name, start, offset >> 16))
+        chromosomes.append((first, windows))
+    chromosomes.sort(key=lambda chromosome: chromosome[0])
+    counted = [bins.n_records for _, _, bins in found if bins.begins]
+    return Index(
+        tuple(window for _, windows in chromosomes for window in windows),
+        None if None in counted else sum(n for n in counted if n is not None),
+        max((bins.end for _, _, bins in found), default=0) >> 16,
+    )
+
+
+def _read_bins(data: bytes, at: int, depth: int, *, with_loffset: bool) -> tuple[int, _Bins]:
+    """Return where the bins of one chromosome end, and the bins.
+
+    One bin beyond all others holds no records but their number (samtools and its kin).
+    """
+    of_counts = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
     (n_bins,) = struct.unpack_from("<i", data, at)
     at += 4
-    bins = []
+    begins: list[tuple[int, int]] = []
+    n_records, end = None, 0
     for _ in range(n_bins):
         (number,) = struct.unpack_from("<I", data, at)
         at += 12 if with_loffset else 4
         (n_chunks,) = struct.unpack_from("<i", data, at)
-        (begin,) = struct.unpack_from("<Q", data, at + 4) if n_chunks else (0,)
-        bins.append((number, begin))
+        if number == of_counts and n_chunks == 2:
+            n_records = sum(struct.unpack_from("<2Q", data, at + 20))
+        elif n_chunks:
+            chunks = struct.unpack_from(f"<{2 * n_chunks}Q", data, at + 4)
+            begins.append((number, min(chunks[::2])))
+            end = max(end, *chunks[1::2])
         at += 4 + 16 * n_chunks
-    return at, bins
+    return at, _Bins(begins, n_records, end)

@@ -100,7 +100,23 @@ def read_phenotypes(path: Path, columns: Columns | None = None) -> Phenotypes:
     return Phenotypes(people, used)
 
 
+def read_header_line(path: Path) -> list[str]:
+    """Return the names of the columns of a phenotype table, for the user to map."""
+    return _read_cells(path)[0]
+
+
 def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    header, *rows = _read_cells(path)
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(header):
+            raise InputError(
+                f"Every row of {path.name} needs the {len(header)} columns of its header, but "
+                f"row {number} has {len(row)}; mend that row."
+            )
+    return header, [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def _read_cells(path: Path) -> list[list[str]]:
     try:
         opened = gzip.open if path.suffix == ".gz" else open
         with opened(path, "rt", encoding="utf-8-sig", newline="") as handle:  # type: ignore[operator]
@@ -121,17 +137,8 @@ def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         )
     delimiter = next((d for d in "\t,;" if d in lines[0]), None)
     if delimiter is None:
-        parsed = [line.split() for line in lines]
-    else:
-        parsed = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
-    header = parsed[0]
-    for number, row in enumerate(parsed[1:], start=2):
-        if len(row) != len(header):
-            raise InputError(
-                f"Every row of {path.name} needs the {len(header)} columns of its header, but "
-                f"row {number} has {len(row)}; mend that row."
-            )
-    return header, [dict(zip(header, row, strict=True)) for row in parsed[1:]]
+        return [line.split() for line in lines]
+    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
 
 
 def _named(header: list[str], names: tuple[str, ...]) -> str | None:

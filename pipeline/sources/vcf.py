@@ -52,7 +52,7 @@ class VcfHeader:
     sample_ids: tuple[str, ...]
     has_depth: bool
     has_gq: bool
-    contig_lengths: dict[str, int]
+    contigs: tuple[str, ...]
 
 
 def read_header(path: Path) -> VcfHeader:
@@ -64,13 +64,14 @@ def read_header(path: Path) -> VcfHeader:
     reader = _open(path)
     try:
         sample_ids = tuple(reader.samples)
-        formats, contigs = {}, {}
+        formats: dict[str, dict[str, str]] = {}
+        contigs: list[str] = []
         for line in reader.header_iter():
             info = line.info()
             if info.get("HeaderType") == "FORMAT":
                 formats[info["ID"]] = info
-            elif info.get("HeaderType") == "CONTIG" and str(info.get("length", "")).isdigit():
-                contigs[info["ID"]] = int(info["length"])
+            elif info.get("HeaderType") == "CONTIG":
+                contigs.append(info["ID"])
     finally:
         reader.close()
     if not sample_ids:
@@ -90,7 +91,7 @@ def read_header(path: Path) -> VcfHeader:
                 f"FORMAT/{name} holds numbers, but the header of {path.name} declares it as "
                 f"{declared}; correct the header (bcftools reheader)."
             )
-    return VcfHeader(path, sample_ids, "DP" in formats, "GQ" in formats, contigs)
+    return VcfHeader(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs))
 
 
 def read_blocks(
@@ -126,7 +127,7 @@ def read_blocks(
 
 def _open(path: Path) -> cyvcf2.VCF:
     if not path.is_file():
-        raise InputError(f"The file {path} does not exist; check its path.")
+        raise InputError(f"There is no file {path}; check its path.")
     if path.stat().st_size == 0:
         raise InputError(f"A VCF starts with a header, but {path.name} is empty; copy it again.")
     with path.open("rb") as handle:
@@ -166,7 +167,7 @@ def _records(reader: cyvcf2.VCF, path: Path, region: Region | None) -> Iterator[
     except InputError:
         raise
     except Exception as error:
-        if "bcf_read" not in str(error):
+        if not any(text in str(error) for text in ("bcf_read", "error parsing")):
             raise
         raise InputError(
             f"Every record of {path.name} has to be readable, but the one after {last} is cut "

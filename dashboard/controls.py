@@ -1,0 +1,159 @@
+"""A settings class becomes widgets: from its types, bounds, units, help and the paper's values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import streamlit as st
+from pydantic import ValidationError
+
+from dashboard.fields import Field, fields_of, scale_of
+from dashboard.state import set_widgets, switch_key, widget_key, widget_value
+from pipeline.settings import Settings, explain
+
+Histogram = Callable[[Any], Any]  # the value of the widget, None for off -> a chart
+
+
+def settings_widgets(
+    group: type[Settings],
+    stage: str,
+    values: Settings,
+    *,
+    only: Iterable[str] | None = None,
+    histograms: Mapping[str, Histogram] | None = None,
+) -> dict[str, Any]:
+    """Draw one widget a field and return what differs from `values`, as `{"stage.field": value}`.
+
+    A widget's value stands in the URL unless it equals that of `values`: give the same `values`
+    (the defaults) wherever a link shall mean the same, and fill in presets with `fill_in`.
+    `only` names the fields to draw, in that order. `histograms` draws a chart above a widget,
+    from the value that the widget holds. Lists of words (diagnoses) are drawn by their page.
+    """
+    fields = fields_of(group)
+    changes = {}
+    for name in fields if only is None else only:
+        field = fields[name]
+        if field.kind == "words":
+            continue
+        base = getattr(values, name)
+        histogram = (histograms or {}).get(name)
+        place = st.container() if histogram else None
+        value = _draw(group, field, stage, base)
+        if place is not None and histogram is not None:
+            place.altair_chart(histogram(value), theme=None, key=f"{stage}.{name}.histogram")
+        if value != base:
+            changes[f"{stage}.{name}"] = value
+    return changes
+
+
+def fill_in(stage: str, group: type[Settings], values: Mapping[str, Any]) -> None:
+    """Set the widgets of these fields; for `on_click` of a button, or before they are drawn."""
+    fields = fields_of(group)
+    widgets: dict[str, Any] = {}
+    for name, value in values.items():
+        field = fields[name]
+        if field.kind == "words":
+            continue
+        key = widget_key(stage, name)
+        if field.can_be_off:
+            widgets[switch_key(stage, name)] = value is not None
+        if value is not None:
+            widgets[key] = _as_text(value) if field.kind == "numbers" else _typed(field, value)
+    set_widgets(widgets)
+
+
+def paper_values(group: type[Settings]) -> dict[str, Any]:
+    """Return the paper's value of each field that has one, stated or assumed."""
+    return {name: field.paper for name, field in fields_of(group).items() if field.has_paper}
+
+
+def default_values(group: type[Settings]) -> dict[str, Any]:
+    """Return the default of each field."""
+    return {name: field.default for name, field in fields_of(group).items()}
+
+
+def preset_buttons(stage: str, group: type[Settings], *, only: Iterable[str] | None = None) -> None:
+    """Draw the buttons "Paper's values" and "Reset" for these fields."""
+    names = set(fields_of(group) if only is None else only)
+    left, right = st.columns(2)
+    for place, words, values in (
+        (left, "Paper's values", paper_values(group)),
+        (right, "Reset", default_values(group)),
+    ):
+        chosen = {name: value for name, value in values.items() if name in names}
+        place.button(
+            words,
+            key=f"{stage}.{words.lower()}",
+            on_click=fill_in,
+            args=(stage, group, chosen),
+            disabled=not chosen,
+            width="stretch",
+        )
+
+
+def _draw(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
+    """Draw the widget of one field and return its value; None is off."""
+    key = widget_key(stage, field.name)
+    common: dict[str, Any] = {"key": key, "help": field.help, "bind": "query-params"}
+    if field.kind == "switch":
+        return st.toggle(field.label, value=base, **common)
+    if field.kind == "choice":
+        return _choice(field, base, common)
+    if field.kind == "numbers":
+        return _numbers(group, field, base, common)
+    if not field.can_be_off:
+        return _number(field, base, common)
+    is_on = st.toggle(
+        field.label,
+        value=base is not None,
+        key=switch_key(stage, field.name),
+        help=field.help,
+        bind="query-params",
+    )
+    start = field.start if base is None else base
+    hidden = common | {"help": None, "label_visibility": "collapsed", "disabled": not is_on}
+    value = _number(field, start, hidden)
+    return value if is_on else None
+
+
+def _choice(field: Field, base: Any, common: dict[str, Any]) -> Any:
+    options = list(field.choices)
+    if len(options) <= 3:
+        return st.segmented_control(
+            field.label, options, default=base, required=True, width="stretch", **common
+        )
+    return st.selectbox(field.label, options, index=options.index(base), **common)
+
+
+def _number(field: Field, base: Any, common: dict[str, Any]) -> Any:
+    scale = scale_of(field)
+    if scale.kind == "even":
+        return st.slider(field.label, scale.low, scale.high, value=base, step=scale.step, **common)
+    if scale.kind == "typed":
+        return st.number_input(
+            field.label, scale.low, scale.high, value=base, step=scale.step, **common
+        )
+    held = widget_value(common["key"], base)
+    options = scale.options_with(base, held if field.allows(held) else base)
+    return st.select_slider(field.label, options, value=base, **common)
+
+
+def _numbers(group: type[Settings], field: Field, base: Any, common: dict[str, Any]) -> Any:
+    """Draw a text of whole numbers; a wrong one is told beside it, and `base` stays in force."""
+    text = st.text_input(field.label, value=_as_text(base), **common)
+    try:
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return getattr(group.model_validate({field.name: parts}), field.name)
+    except ValidationError as error:
+        st.error(f"{explain(error)} {_as_text(base)} stays in force.")
+        return base
+
+
+def _as_text(values: Iterable[int]) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def _typed(field: Field, value: Any) -> Any:
+    """Return a number in the type that its widget holds."""
+    return float(value) if field.kind == "fraction" else value

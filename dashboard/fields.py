@@ -1,0 +1,191 @@
+"""What a settings class says of its fields, read for the screen: kinds, bounds, words, scales."""
+
+from __future__ import annotations
+
+import math
+import types
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic.fields import FieldInfo
+
+from pipeline.settings import NO_PAPER_VALUE, Settings
+
+Kind = Literal["switch", "choice", "whole", "fraction", "numbers", "words"]
+MOST_STEPS = 400  # more steps than this are too fine for a finger on a slider
+MOST_DECADES = 7  # whole numbers over more decades than this (seeds) are typed
+
+
+@dataclass(frozen=True)
+class Field:
+    """One setting as its widget needs it; bounds are None where there is none."""
+
+    name: str
+    kind: Kind
+    label: str
+    help: str
+    default: Any
+    paper: Any
+    has_paper: bool
+    can_be_off: bool
+    choices: tuple[str, ...]
+    low: float | None
+    high: float | None
+    is_low_open: bool  # the bound itself is not allowed
+    is_high_open: bool
+    step: float | None
+
+    def allows(self, value: Any) -> bool:
+        """Return whether a number lies within the bounds."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        low = -math.inf if self.low is None else self.low
+        high = math.inf if self.high is None else self.high
+        above = value > low if self.is_low_open else value >= low
+        return above and (value < high if self.is_high_open else value <= high)
+
+    @property
+    def start(self) -> Any:
+        """Return where a slider stands when a setting that is off is turned on."""
+        for value in (self.default, self.paper if self.has_paper else None):
+            if value is not None:
+                return value
+        scale = scale_of(self)
+        if scale.kind == "even":
+            steps = round(0.2 * (scale.high - scale.low) / scale.step)
+            return type(scale.low)(scale.low + steps * scale.step)
+        return scale.options[len(scale.options) // 10] if scale.options else scale.low
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where a number can stand: at even steps, on graded options, or typed by hand."""
+
+    kind: Literal["even", "graded", "typed"]
+    low: Any
+    high: Any
+    step: Any
+    options: tuple[Any, ...] = ()
+
+    def options_with(self, *values: Any) -> list[Any]:
+        """Return the options and these values, in order."""
+        return sorted({*self.options, *values})
+
+
+def fields_of(group: type[Settings]) -> dict[str, Field]:
+    """Return the fields of a settings class by name, in its order."""
+    return {name: _field(name, info) for name, info in group.model_fields.items()}
+
+
+def _field(name: str, info: FieldInfo) -> Field:
+    extra: dict[str, Any] = dict(info.json_schema_extra)  # type: ignore[arg-type]
+    annotation, can_be_off = _without_none(info.annotation)
+    bounds = {
+        rule: value
+        for item in info.metadata
+        for rule in ("ge", "gt", "le", "lt")
+        if (value := getattr(item, rule, None)) is not None
+        and isinstance(item, annotated_types.BaseMetadata)
+    }
+    kind = _kind(annotation)
+    number = float if kind == "fraction" else int
+    paper = extra["paper"]
+    has_paper = paper != NO_PAPER_VALUE
+    if has_paper and paper is not None and kind in ("whole", "fraction"):
+        paper = number(paper)
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    return Field(
+        name=name,
+        kind=kind,
+        label=extra["label"],
+        help=_help(info.description or "", extra),
+        default=info.default,
+        paper=paper,
+        has_paper=has_paper,
+        can_be_off=can_be_off,
+        choices=get_args(annotation) if kind == "choice" else (),
+        low=None if low is None else number(low),
+        high=None if high is None else number(high),
+        is_low_open="gt" in bounds,
+        is_high_open="lt" in bounds,
+        step=extra["step"],
+    )
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        members = [member for member in get_args(annotation) if member is not type(None)]
+        return members[0], len(members) < len(get_args(annotation))
+    return annotation, False
+
+
+def _kind(annotation: Any) -> Kind:
+    if annotation is bool:
+        return "switch"
+    if annotation is int:
+        return "whole"
+    if annotation is float:
+        return "fraction"
+    if get_origin(annotation) is Literal:
+        return "choice"
+    if get_origin(annotation) is tuple:
+        return "words" if get_args(annotation)[0] is str else "numbers"
+    raise TypeError(f"a setting of type {annotation} has no widget")
+
+
+def _help(description: str, extra: dict[str, Any]) -> str:
+    unit = f" Unit: {extra['unit']}." if extra["unit"] else ""
+    return f"{description}{unit} {paper_words(extra['paper'], extra['assumed'])}."
+
+
+def paper_words(paper: Any, assumed: bool) -> str:
+    """Return what the paper says of a setting, such as `Paper: 10,000, assumed`."""
+    if paper == NO_PAPER_VALUE:
+        return "Paper: not stated"
+    if paper is None:
+        words = "off"
+    elif isinstance(paper, bool):
+        words = "on" if paper else "off"
+    elif isinstance(paper, tuple):
+        words = ", ".join(f"{part:,}" if isinstance(part, int) else part for part in paper)
+    elif isinstance(paper, int):
+        words = f"{paper:,}"
+    else:
+        words = f"{paper:g}" if isinstance(paper, float) else str(paper)
+    return f"Paper: {words}, assumed" if assumed else f"Paper: {words}"
+
+
+def scale_of(field: Field) -> Scale:
+    """Return where the number of a field can stand; ends are the bounds of the field."""
+    whole = field.kind == "whole"
+    number = int if whole else float
+    low, high = field.low, field.high
+    if low is None or high is None:
+        raise TypeError(f"the number {field.name} needs both bounds to have a widget")
+    step = field.step if field.step is not None else 1 if whole else None
+    if step is not None:
+        first = low + step if field.is_low_open else low
+        last = high - step if field.is_high_open else high
+        if (high - low) / step <= MOST_STEPS:
+            return Scale("even", number(first), number(last), number(step))
+        if whole and high >= 10**MOST_DECADES:
+            return Scale("typed", number(first), number(last), number(step))
+    return _graded(field, whole)
+
+
+def _graded(field: Field, whole: bool) -> Scale:
+    """Return options that grow with their size: fine where small, two digits where large."""
+    low, high = float(field.low or 0), float(field.high or 1)
+    decades = range(0 if whole else -10, math.ceil(math.log10(high)) + 1)
+    digits = range(10, 100) if whole else [10, 12, 15, *range(20, 100, 5)]
+    values = {float(f"{digit}e{decade - 1}") for decade in decades for digit in digits}
+    if whole:
+        values |= {float(small) for small in range(1, 100)}
+        values |= {2.0**power for power in range(20)}
+    values |= {low, high}
+    known = [field.default, field.paper if field.has_paper else None]
+    values |= {float(value) for value in known if value is not None}
+    number = int if whole else float
+    options = sorted({number(value) for value in values if field.allows(number(value))})
+    return Scale("graded", options[0], options[-1], None, tuple(options))

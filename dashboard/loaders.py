@@ -1,0 +1,162 @@
+"""What pages read, cached: cohorts, analyses, what pictures need, runs.
+
+Caches are keyed by names, fingerprints and settings, never by big data, and all are bounded.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from pipeline import jobs, runs, summaries
+from pipeline.analysis import Analysis, analyse
+from pipeline.cohort import CURRENT, Cohort, cohort_names, cohorts_dir, open_cohort
+from pipeline.epochs import EpochRecord
+from pipeline.files import cache_dir
+from pipeline.jobs import Job
+from pipeline.people import CaseDefinition
+from pipeline.runs import Run
+from pipeline.settings import AnalysisSettings
+
+
+def cache() -> Path:
+    """Return the cache folder."""
+    return cache_dir()
+
+
+def names() -> list[str]:
+    """Return the names of the cohorts that are ready."""
+    return cohort_names(cache())
+
+
+def cohort(name: str) -> Cohort:
+    """Return an opened cohort; a new ingest or annotation opens its new files."""
+    in_force = (cohorts_dir(cache()) / name / CURRENT).read_text()
+    return _cohort(str(cache()), name, in_force)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _cohort(cache_folder: str, name: str, in_force: str) -> Cohort:
+    return open_cohort(Path(cache_folder), name)
+
+
+def _identity(opened: Cohort) -> str:
+    attached = "with genes" if opened.has_genes else ""
+    return f"{opened.store.path}{attached}"
+
+
+def _thresholds(settings: AnalysisSettings) -> str:
+    """Return the part of the settings that an analysis depends on."""
+    stages = {"people", "quality", "association", "selection"}
+    return settings.model_dump_json(include=stages)
+
+
+def analysis(opened: Cohort, settings: AnalysisSettings) -> Analysis:
+    """Return the funnel and the association under these thresholds."""
+    return _analysis(_identity(opened), _thresholds(settings), opened, settings)
+
+
+@st.cache_resource(max_entries=3, show_spinner=False)
+def _analysis(
+    identity: str, thresholds: str, _cohort: Cohort, _settings: AnalysisSettings
+) -> Analysis:
+    return analyse(_cohort, _settings)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _axis(identity: str, _cohort: Cohort) -> summaries.GenomeAxis:
+    return summaries.genome_axis(_cohort)
+
+
+def manhattan(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the points and the chromosomes of the Manhattan plot."""
+    return _manhattan(_identity(opened), _thresholds(settings), opened, found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _manhattan(
+    identity: str, thresholds: str, _cohort: Cohort, _found: Analysis
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    axis = _axis(identity, _cohort)
+    points = summaries.manhattan_points(_cohort, axis, _found.filtered, _found.association)
+    return points, axis.chromosomes
+
+
+def top_table(opened: Cohort, settings: AnalysisSettings, found: Analysis) -> pd.DataFrame:
+    """Return the variants of smallest p."""
+    return _top_table(_identity(opened), _thresholds(settings), opened, found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _top_table(identity: str, thresholds: str, _cohort: Cohort, _found: Analysis) -> pd.DataFrame:
+    return summaries.top_table(_cohort, _found.filtered, _found.association)
+
+
+def quality_bins(opened: Cohort, definition: CaseDefinition, measure: str) -> pd.DataFrame:
+    """Return the histogram of a quality measure over the sites of cases and controls."""
+    roles = repr((definition.case, definition.control))
+    return _quality_bins(_identity(opened), roles, measure, opened, definition)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _quality_bins(
+    identity: str, roles: str, measure: str, _cohort: Cohort, _definition: CaseDefinition
+) -> pd.DataFrame:
+    return summaries.quality_bins(_cohort, _definition, measure)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _person_bins(identity: str, measure: str, _cohort: Cohort) -> pd.DataFrame:
+    return summaries.person_bins(_cohort, measure)
+
+
+def person_bins(opened: Cohort, measure: str) -> pd.DataFrame:
+    """Return the histogram of a quality measure over people."""
+    return _person_bins(_identity(opened), measure, opened)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _chromosomes(identity: str, _cohort: Cohort) -> pd.DataFrame:
+    return summaries.chromosome_table(_cohort)
+
+
+def chromosomes(opened: Cohort) -> pd.DataFrame:
+    """Return variants by chromosome and kind."""
+    return _chromosomes(_identity(opened), opened)
+
+
+def active_jobs() -> list[Job]:
+    """Return the jobs that wait or run."""
+    return jobs.jobs(cache(), active_only=True)
+
+
+def all_runs() -> list[Run]:
+    """Return all runs, newest first."""
+    return runs.list_runs(cache())
+
+
+def run(run_id: str) -> Run:
+    """Return one run."""
+    return runs.load(cache(), run_id)
+
+
+def epochs(of: Run) -> list[EpochRecord]:
+    """Return the epochs of a run so far."""
+    return runs.read_progress(of)
+
+
+def metrics(of: Run) -> dict[str, Any] | None:
+    """Return the metrics of a run, None while there are none."""
+    return runs.read_metrics(of)
+
+
+def log_tail(of: Run, n_lines: int = 50) -> str:
+    """Return the end of a run's log."""
+    if not of.log_path.is_file():
+        return ""
+    return "\n".join(of.log_path.read_text(errors="replace").splitlines()[-n_lines:])

@@ -1,0 +1,31 @@
+"""What the person in front of the page has chosen: one cohort, one set of thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard import loaders
+from pipeline.analysis import Analysis
+from pipeline.cohort import Cohort
+from pipeline.people import CaseDefinition
+from pipeline.settings import AnalysisSettings
+
+
+@dataclass(frozen=True)
+class View:
+    """The cohort and the settings; `analysis` is what they come to, the same for
+    every picture; `pages` are the pages by name, to link to."""
+
+    cohort: Cohort
+    settings: AnalysisSettings
+    pages: Mapping[str, Any]
+
+    @property
+    def definition(self) -> CaseDefinition:
+        return self.cohort.define_cases(self.settings.people)
+
+    @property
+    def analysis(self) -> Analysis:
+        return loaders.analysis(self.cohort, self.settings)

@@ -1,0 +1,108 @@
+"""The form that makes a cohort from files on the server."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import access, elements, loaders
+from pipeline.errors import PipelineError
+from pipeline.sources.phenotypes import Columns, read_header_line, read_phenotypes
+from pipeline.submit import submit_job
+
+GENOTYPES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
+TABLES = (".tsv", ".txt", ".csv", ".tsv.gz", ".tab", ".fam", ".psam")
+GENES = (".gtf", ".gtf.gz", ".gff3", ".gff3.gz", ".bed", ".bed.gz", ".txt", ".txt.gz")
+
+
+def form() -> None:
+    """Draw folder, files, mapping of the phenotypes and the button; errors stand beneath."""
+    st.subheader("Your own files")
+    try:
+        _form()
+    except PipelineError as problem:
+        elements.problem(str(problem))
+
+
+def _form() -> None:
+    roots = access.allowed_folders()
+    typed = st.text_input(
+        "Folder on this machine",
+        value=str(roots[0]),
+        key="ingest_folder",
+        help="Files are read where they lie; nothing is uploaded.",
+    )
+    folder = access.allowed_folder(typed)
+    genotypes = access.files_in(folder, GENOTYPES)
+    if not genotypes:
+        elements.empty("This folder has no VCF or BCF. Name another folder above.")
+        return
+    left, middle, right = st.columns(3)
+    chosen = left.multiselect(
+        "Genotypes", genotypes, key="ingest_files", help="One file, or one a chromosome."
+    )
+    table = middle.selectbox(
+        "Phenotypes", access.files_in(folder, TABLES), index=None, key="ingest_table"
+    )
+    genes = right.selectbox(
+        "Genes (may be left out)", access.files_in(folder, GENES), index=None, key="ingest_genes"
+    )
+    if not chosen or not table:
+        elements.empty("Choose the genotypes and the phenotype table of the study.")
+        return
+    columns = _columns(folder / table)
+    first, second, third = st.columns([2, 1, 1])
+    name = first.text_input("Name of the cohort", value=Path(chosen[0]).name.split(".")[0],
+                            key="ingest_name")  # fmt: skip
+    build = second.segmented_control(
+        "Genome build", ["hg19", "hg38"], default="hg19", key="ingest_build", required=True
+    )
+    others = third.segmented_control(
+        "Other alleles of a split site", ["missing", "reference"], default="missing",
+        key="ingest_others", required=True, help="The paper makes them missing.",
+    )  # fmt: skip
+    if st.button("Read the cohort", type="primary", icon=":material/play_arrow:"):
+        payload = {
+            "name": name,
+            "paths": [str(folder / file) for file in chosen],
+            "phenotypes": str(folder / table),
+            "genes": str(folder / genes) if genes else None,
+            "settings": {"build": build, "other_alleles": others},
+            "columns": {
+                "sample": columns.sample, "diagnosis": columns.diagnosis, "sex": columns.sex
+            },
+        }  # fmt: skip
+        submit_job(loaders.cache(), "ingest", payload)
+        st.rerun()
+
+
+def _columns(table: Path) -> Columns:
+    """Return the columns that the user confirms, with what each diagnosis counts."""
+    header = read_header_line(table)
+    try:
+        found = read_phenotypes(table).columns
+    except PipelineError as problem:
+        st.caption(str(problem))
+        found = Columns()
+    boxes = st.columns(3)
+    picked = {}
+    for box, role in zip(boxes, ("sample", "diagnosis", "sex"), strict=True):
+        guess = getattr(found, role)
+        picked[role] = box.selectbox(
+            f"Column with the {role}",
+            header,
+            index=header.index(guess) if guess else None,
+            key=f"ingest_column_{role}_{table.name}",
+        )
+    columns = Columns(**picked)
+    if columns.sample and columns.diagnosis:
+        phenotypes = read_phenotypes(table, columns)
+        sexes = Counter(person.sex for person in phenotypes.people.values())
+        diagnoses = ", ".join(f"{n:,} {d}" for d, n in phenotypes.diagnoses.most_common(12))
+        st.caption(
+            f"{len(phenotypes.people):,} people: {diagnoses}; "
+            + ", ".join(f"{n:,} {sex}" for sex, n in sexes.most_common())
+        )
+    return columns
