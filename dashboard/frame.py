@@ -15,7 +15,7 @@ from pipeline import jobs
 from pipeline.errors import PipelineError
 from pipeline.jobs import Job
 
-LOGO = Path(__file__).parent / "static" / "logo.svg"
+STATIC = Path(__file__).parent / "static"
 PAGES = {
     "cohort": (cohort, "Cohort", ":material/groups:"),
     "quality": (quality, "Quality", ":material/filter_alt:"),
@@ -33,8 +33,10 @@ WORDS = {
 
 def show() -> None:
     """Draw the page that the address names."""
-    st.set_page_config("Exolens", ":material/genetics:", layout="wide")
-    st.logo(LOGO, size="large")
+    # The icon is a file of ours: a Material icon here would be fetched from the network.
+    st.set_page_config("Exolens", STATIC / "icon.png", layout="wide")
+    st.logo(STATIC / "logo.svg", size="large")
+    st.html(STATIC / "style.css")
     names = loaders.names()
     if not names:
         page = st.navigation([st.Page(start.show, title="Start")], position="hidden")

@@ -7,16 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from pipeline import files
 from pipeline.errors import NotFoundError
 from pipeline.people import CaseDefinition, define_cases
 from pipeline.settings import PeopleSettings
 from pipeline.store import Store
+
+if TYPE_CHECKING:  # loaded by DuckDB when the first frame is asked for
+    import pandas as pd
 
 CURRENT = "current.json"
 

@@ -40,6 +40,7 @@ def executor(workers: int, preload: str) -> Iterator[Executor]:
     context.set_forkserver_preload([preload])
     pool = ProcessPoolExecutor(workers, mp_context=context)
     try:
+        pool.submit(os.getpid)  # starts the processes now, while the caller still plans
         yield pool
     except BaseException:
         pool.shutdown(wait=True, cancel_futures=True)

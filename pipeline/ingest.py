@@ -13,7 +13,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +25,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import engine, files, schema, store
-from pipeline.annotation import annotate
 from pipeline.cohort import CURRENT, Cohort, cohorts_dir, open_cohort
 from pipeline.errors import InputError, PipelineError
 from pipeline.people import define_cases
@@ -40,6 +39,7 @@ from pipeline.tally import PERSON_TOTALS
 
 _TASK_BYTES = (4 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
 _MOST_TASKS = 256
+_WHOLE_BYTES = 1 << 29  # up to here one worker reads files whole: little is lost by a crash
 
 
 @dataclass(frozen=True)
@@ -91,22 +91,26 @@ def ingest(
     settings = settings or IngestSettings()
     people = people or PeopleSettings()
     files.safe_name(name)
-    plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings)
-    warnings = _warnings(plan, people)
-    staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
-    with _staged(staging):
-        shards = _run_tasks(plan, settings, staging, workers, on_progress)
-        _refuse_lost_records(plan, shards)
-        if not sum(shard.n_variants for shard in shards):
-            raise InputError(
-                "A cohort needs variants, but "
-                f"{', '.join(path.name for path in plan.paths)} has no record; give a VCF that has."
-            )
-        fingerprint = _fingerprint(plan, settings, shards)
-        certificate = _certificate(plan, settings, people, fingerprint)
-        target = cohorts_dir(cache) / name / f"cohort-{fingerprint}.duckdb"
-        _assemble(target, certificate, plan, shards, on_progress)
-        _make_current(target, fingerprint)
+    workers = workers or engine.default_workers()
+    # Processes start while the plan is made.
+    with engine.executor(workers, "pipeline.shards") as pool:
+        plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings, workers)
+        warnings = _warnings(plan, people)
+        staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
+        with _staged(staging):
+            shards = _run_tasks(plan, settings, staging, pool, on_progress)
+            _refuse_lost_records(plan, shards)
+            if not sum(shard.n_variants for shard in shards):
+                raise InputError(
+                    "A cohort needs variants, but "
+                    f"{', '.join(path.name for path in plan.paths)} has no record; "
+                    "give a VCF that has."
+                )
+            fingerprint = _fingerprint(plan, settings, shards)
+            certificate = _certificate(plan, settings, people, fingerprint)
+            target = cohorts_dir(cache) / name / f"cohort-{fingerprint}.duckdb"
+            _assemble(target, certificate, plan, shards, on_progress)
+            _make_current(target, fingerprint)
     return Ingested(
         name,
         fingerprint,
@@ -119,7 +123,11 @@ def ingest(
 
 
 def _plan(
-    paths: Sequence[Path], phenotypes: Phenotypes, table: Path, settings: IngestSettings
+    paths: Sequence[Path],
+    phenotypes: Phenotypes,
+    table: Path,
+    settings: IngestSettings,
+    workers: int,
 ) -> _Plan:
     paths = tuple(Path(path).resolve() for path in paths)
     _refuse_repeats(paths)
@@ -139,13 +147,14 @@ def _plan(
             f"{phenotypes.columns.sample} of {table.name}; check the names."
         )
     diagnoses = tuple(sorted({person.diagnosis for person in members}))
+    read = set(samples)
     cast = Cast(
         tuple(person.sample_id for person in members),
         np.array([diagnoses.index(person.diagnosis) for person in members], np.int64),
         np.array([schema.SEXES.index(person.sex) for person in members], np.int64),
         len(diagnoses),
     )
-    tasks, n_records, unindexed = _tasks(headers)
+    tasks, n_records, unindexed = _tasks(headers, workers)
     return _Plan(
         paths,
         table.resolve(),
@@ -156,7 +165,7 @@ def _plan(
         n_records,
         unindexed,
         tuple(s for s in samples if s not in phenotypes.people),
-        tuple(s for s in phenotypes.people if s not in set(samples)),
+        tuple(s for s in phenotypes.people if s not in read),
     )
 
 
@@ -177,14 +186,17 @@ def _refuse_repeats(paths: tuple[Path, ...]) -> None:
 
 
 def _tasks(
-    headers: list[vcf.VcfHeader],
+    headers: list[vcf.VcfHeader], workers: int
 ) -> tuple[tuple[Task, ...], dict[Path, int], tuple[str, ...]]:
     """Return the tasks, the records that the index of a file counts, and what has no index.
 
     Damage to an indexed file ends the reading of a region without a word, so that an index that
-    does not count its records (htsjdk's) is left aside and the file is read from end to end.
+    does not count its records (htsjdk's) is left aside and the file is read from end to end. So
+    is a small file with one worker: reading by region costs a seventh more.
     """
     size = sum(header.path.stat().st_size for header in headers)
+    if workers == 1 and size <= _WHOLE_BYTES:
+        return tuple(Task(n, header, ()) for n, header in enumerate(headers)), {}, ()
     n_bytes = int(np.clip(size // _MOST_TASKS, *_TASK_BYTES))
     tasks: list[Task] = []
     n_records: dict[Path, int] = {}
@@ -293,31 +305,32 @@ def _run_tasks(
     plan: _Plan,
     settings: IngestSettings,
     staging: Path,
-    workers: int | None,
+    pool: Executor,
     on_progress: OnProgress,
 ) -> list[Shard]:
-    workers = min(workers or engine.default_workers(), len(plan.tasks))
     clock = Clock("reading genotypes", on_progress)
     clock.report(0.0)
     n_tasks = len(plan.tasks)
-    if workers == 1:
+    if n_tasks == 1 or isinstance(pool, engine.InProcess):
         return _run_here(plan, settings, staging, clock)
     shards: dict[int, Shard] = {}
-    with engine.executor(workers, "pipeline.shards") as pool:
-        try:
-            waiting = {
-                pool.submit(run_task, task, plan.cast, settings, staging): task.number
-                for task in plan.tasks
-            }
-            while waiting:
-                finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
-                for future in finished:
-                    shards[waiting.pop(future)] = future.result()
-                n_variants = sum(shard.n_variants for shard in shards.values())
-                clock.report(len(shards) / n_tasks, f"{n_variants:,} variants")
-        except BaseException:
-            (staging / STOP_FILE).touch()
-            raise
+    try:
+        waiting = {
+            pool.submit(run_task, task, plan.cast, settings, staging): task.number
+            for task in plan.tasks
+        }
+        while waiting:
+            finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            for future in finished:
+                shards[waiting.pop(future)] = future.result()
+            n_variants = sum(shard.n_variants for shard in shards.values())
+            clock.report(len(shards) / n_tasks, f"{n_variants:,} variants")
+    except BaseException:
+        (staging / STOP_FILE).touch()
+        for future in waiting:
+            future.cancel()
+        wait(waiting)  # whoever still writes has stopped before the folder goes
+        raise
     return [shards[number] for number in sorted(shards)]
 
 
@@ -518,6 +531,8 @@ def ingest_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) ->
         on_progress=on_progress,
     )
     if payload.get("genes"):
+        from pipeline.annotation import annotate  # pandas is not loaded for an ingest alone
+
         annotate(cache, payload["name"], Path(payload["genes"]), on_progress)
     return describe(cache, made)
 

@@ -12,15 +12,17 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from pipeline.errors import StaleArtifactError
 from pipeline.schema import CERTIFICATE, FORMAT_VERSION, ddl
+
+if TYPE_CHECKING:  # loaded by DuckDB when the first frame is asked for
+    import pandas as pd
 
 # Small row groups keep the BLOBs of one group, and so the memory of writer and reader, small.
 _ROW_GROUP_SIZE = 16_384

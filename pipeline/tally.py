@@ -112,9 +112,11 @@ def add_people(codes, is_autosome, is_x, snp_class, n_alt_alleles, totals):
 
 def snp_class(ref: str, alt: str, kind: str) -> int:
     """Return 1 for a transition (A<->G, C<->T), 2 for a transversion, 0 for what is no SNP."""
-    if kind != "snp" or len(ref) != 1 or len(alt) != 1:
+    if kind != "snp":
         return 0
-    return 1 if {ref.upper(), alt.upper()} in ({"A", "G"}, {"C", "T"}) else 2
+    # A SNP of a split site may still carry the bases that its neighbours needed.
+    changed = [{r, a} for r, a in zip(ref.upper(), alt.upper(), strict=True) if r != a]
+    return 1 if changed in ([{"A", "G"}], [{"C", "T"}]) else 2
 
 
 PERSON_TOTALS = (

@@ -49,7 +49,7 @@ def show(view: View) -> None:
         st.title("Can we believe it?")
         live.curves(run.id)
         return
-    st.title(_sentence(metrics))
+    st.header(_sentence(metrics))
     if metrics["protocol"] == "published":
         st.warning(
             "Published protocol: the labels of these test people helped to choose the variants "

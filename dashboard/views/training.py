@@ -108,7 +108,7 @@ def _drawing(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]
         elements.empty("No variant would enter the network; raise the largest p in the sidebar.")
         return ()
     layers = outline_network(n_variants, settings.encoding.layout, settings.network)
-    drawn = [asdict(layer) for layer in layers]
+    drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
     elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
     return layers
 
@@ -145,3 +145,8 @@ def _train(
             st.toast("These settings have been trained before; here is that run.")
         state.put("training_run", run.id)
         st.rerun()
+
+
+def _words(name: str) -> str:
+    """Return a layer's name as people read it: `max_pool_1` is Max pool 1."""
+    return name.replace("dense_batch", "batch").replace("_", " ").capitalize()

@@ -73,11 +73,9 @@ def _ingest_arguments(sub: argparse.ArgumentParser) -> None:
 def _ingest(asked: argparse.Namespace) -> None:
     from pydantic import ValidationError
 
-    from pipeline.annotation import annotate
     from pipeline.ingest import describe as describe_ingest
     from pipeline.ingest import ingest
     from pipeline.settings.base import explain
-    from pipeline.sources.genes import read_genes
     from pipeline.sources.phenotypes import Columns
 
     try:
@@ -90,6 +88,9 @@ def _ingest(asked: argparse.Namespace) -> None:
     except ValidationError as error:
         raise explain(error, "ingest") from None
     if asked.genes:
+        from pipeline.annotation import annotate
+        from pipeline.sources.genes import read_genes
+
         read_genes(asked.genes)  # a bad table is told before the long part
     made = ingest(
         asked.cache,
