@@ -16,6 +16,7 @@ from pipeline.schema import plain_chromosome
 from pipeline.settings import AssociationSettings
 from pipeline.statistics import (
     TESTS,
+    OddsRatio,
     allelic_odds_ratio,
     benjamini_hochberg,
     bonferroni_neg_log10,
@@ -36,7 +37,7 @@ LINES = {"genome-wide 5e-8": 5e-8, "suggestive 1e-5": 1e-5}
 
 @dataclass(frozen=True)
 class Association:
-    """Test and odds ratio of each kept variant, (n_kept,) each, NaN where there is none.
+    """The test of each kept variant, (n_kept,) each, NaN where there is none.
 
     `is_doubtful` flags an expected count below the setting. `lambda_gc` uses variants whose
     expected counts are all 5 or more.
@@ -46,10 +47,6 @@ class Association:
     statistic: np.ndarray
     df: np.ndarray
     neg_log10_p: np.ndarray
-    odds_ratio: np.ndarray
-    standard_error: np.ndarray
-    ci_low: np.ndarray
-    ci_high: np.ndarray
     is_doubtful: np.ndarray
     lambda_gc: float
     lambda_note: str
@@ -92,7 +89,6 @@ def associate(
         )
     case, control = filtered.case[:, :3], filtered.control[:, :3]
     result = TESTS[settings.test](case, control)
-    ratio = allelic_odds_ratio(case, control)
     doubtful = expected_too_small(case, control, settings.min_expected, settings.test)
     enough = ~expected_too_small(case, control, _LAMBDA_EXPECTED, settings.test)
     # Lambda of the df 4 reading comes from the p of the true df: its own p is too large by design.
@@ -105,10 +101,6 @@ def associate(
         "statistic": result.statistic,
         "df": result.df,
         "neg_log10_p": result.neg_log10_p,
-        "odds_ratio": ratio.odds_ratio,
-        "standard_error": ratio.standard_error,
-        "ci_low": ratio.ci_low,
-        "ci_high": ratio.ci_high,
         "is_doubtful": doubtful,
     }
     if len(filtered.sex_counts.rows):
@@ -134,9 +126,7 @@ def _test_x(
 ) -> None:
     """Replace the rows on X by tests that know who has one copy, and clear those on Y."""
     rows = counts.rows
-    # PLINK's habit: who is not known to be male counts with the females.
-    female = [(c[:, _FEMALE] + c[:, _UNKNOWN])[:, :3] for c in (counts.case, counts.control)]
-    male = [c[:, _MALE][:, [0, 2]] for c in (counts.case, counts.control)]
+    female, male = _by_copies(counts)
     if settings.test in {"genotypic", "genotypic_df4"}:
         result = TESTS[settings.test](*female)
         of_rows = genotypic(*female).neg_log10_p
@@ -147,16 +137,42 @@ def _test_x(
         of_rows = result.neg_log10_p
         doubtful = x_expected_too_small(*female, *male, settings.min_expected)
         rare = x_expected_too_small(*female, *male, _LAMBDA_EXPECTED)
-    ratio = x_allelic_odds_ratio(*female, *male)
     on_y = ~is_x
-    for name, source in (
-        ("statistic", result), ("df", result), ("neg_log10_p", result), ("odds_ratio", ratio),
-        ("standard_error", ratio), ("ci_low", ratio), ("ci_high", ratio),
-    ):  # fmt: skip
-        columns[name][rows] = np.where(on_y, np.nan, getattr(source, name))
+    for name in ("statistic", "df", "neg_log10_p"):
+        columns[name][rows] = np.where(on_y, np.nan, getattr(result, name))
     columns["is_doubtful"][rows] = doubtful & is_x
     enough[rows] = ~rare & is_x
     of_lambda[rows] = np.where(on_y, np.nan, of_rows)
+
+
+def _by_copies(counts: SexCounts) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return (case, control) of people with two copies (n, 3), and of males (n, 2: ref, alt).
+
+    As PLINK does, who is not known to be male counts with the females.
+    """
+    groups = (counts.case, counts.control)
+    female = [(c[:, _FEMALE] + c[:, _UNKNOWN])[:, :3] for c in groups]
+    return female, [c[:, _MALE][:, [0, 2]] for c in groups]
+
+
+def odds_ratios(cohort: Cohort, filtered: Filtered, rows: np.ndarray | None = None) -> OddsRatio:
+    """Return the allelic odds ratio of ALT with Woolf's interval; NaN with an empty cell, and on Y.
+
+    `rows` are positions among the kept variants, all of them by default. On X a male's allele
+    counts once.
+    """
+    rows = np.arange(len(filtered.kept)) if rows is None else rows
+    ratio = allelic_odds_ratio(filtered.case[rows, :3], filtered.control[rows, :3])
+    sex = filtered.sex_counts
+    _, at, of_sex = np.intersect1d(rows, sex.rows, return_indices=True)
+    if len(at):
+        chosen = SexCounts(sex.rows[of_sex], sex.case[of_sex], sex.control[of_sex])
+        female, male = _by_copies(chosen)
+        on_x = x_allelic_odds_ratio(*female, *male)
+        is_x = _x_rows(cohort, filtered)[of_sex]
+        for name in ("odds_ratio", "standard_error", "ci_low", "ci_high"):
+            getattr(ratio, name)[at] = np.where(is_x, getattr(on_x, name), np.nan)
+    return ratio
 
 
 def effect_allele_frequency(filtered: Filtered) -> np.ndarray:
@@ -179,6 +195,7 @@ def association_table(cohort: Cohort, filtered: Filtered, found: Association) ->
     chrom = variants["chrom"].map(
         {written: plain_chromosome(written) for written in variants["chrom"].unique()}
     )
+    ratio = odds_ratios(cohort, filtered)
     table = pd.DataFrame(
         {
             "chromosome": chrom,
@@ -188,10 +205,10 @@ def association_table(cohort: Cohort, filtered: Filtered, found: Association) ->
             "rsid": variants["rsid"],
             "effect_allele": variants["alt"],
             "other_allele": variants["ref"],
-            "odds_ratio": found.odds_ratio,
-            "ci_lower": found.ci_low,
-            "ci_upper": found.ci_high,
-            "standard_error": found.standard_error,
+            "odds_ratio": ratio.odds_ratio,
+            "ci_lower": ratio.ci_low,
+            "ci_upper": ratio.ci_high,
+            "standard_error": ratio.standard_error,
             "effect_allele_frequency": effect_allele_frequency(filtered),
             "p_value": 10.0**-found.neg_log10_p,
             "neg_log_10_p_value": found.neg_log10_p,

@@ -62,6 +62,14 @@ class Cohort:
         """Return the number of split variants."""
         return self.store.rows("SELECT count(*) FROM variants")[0][0]
 
+    @cached_property
+    def n_without(self) -> tuple[int, int, int]:
+        """Return the variants without QUAL, without FILTER, and neither SNP nor indel."""
+        return self.store.rows(
+            "SELECT count(*) FILTER (qual IS NULL), count(*) FILTER (filter IS NULL), "
+            "count(*) FILTER (kind = 'other') FROM variants"
+        )[0]
+
     @property
     def has_genes(self) -> bool:
         """Say whether a gene table has been joined."""

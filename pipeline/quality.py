@@ -341,10 +341,7 @@ def _funnel(
 
 def _notes(cohort: Cohort, settings: QualitySettings) -> dict[str, str]:
     """Return what the reader of a step has to know: data that are not there."""
-    no_qual, no_filter, n_other = cohort.store.rows(
-        "SELECT count(*) FILTER (qual IS NULL), count(*) FILTER (filter IS NULL), "
-        "count(*) FILTER (kind = 'other') FROM variants"
-    )[0]
+    no_qual, no_filter, n_other = cohort.n_without
     notes = {}
     if no_qual:
         notes["qual"] = f"{no_qual:,} variants have no QUAL and stay"

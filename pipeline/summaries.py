@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from pipeline.association import Association, genes_of
+from pipeline.association import Association, genes_of, odds_ratios
 from pipeline.cohort import Cohort
 from pipeline.people import CaseDefinition
 from pipeline.quality import KEPT, STEPS, Filtered
@@ -66,7 +66,7 @@ def manhattan_points(
     """Return the points of a Manhattan plot, at most 10,000.
 
     The variants of smallest p (at most 3,000) stand each for itself; of the others one stands for
-    each cell of a grid, the one of smallest p, with `n_binned` variants. Columns: variant_index,
+    each cell of a grid, with `n_binned` variants. Columns: variant_index,
     x, neg_log10_p, parity, n_binned, chrom, pos, variant_id, gene.
     """
     log_p = found.neg_log10_p
@@ -82,8 +82,8 @@ def manhattan_points(
         x = axis.x[filtered.kept[binned]]
         column = (x / axis.x[-1] * _COLUMNS).astype(np.int64).clip(max=_COLUMNS - 1)
         row = (log_p[binned] / max(line, 1e-9) * _ROWS).astype(np.int64).clip(max=_ROWS - 1)
-        cell = column * _ROWS + row
-        order = np.lexsort((log_p[binned], cell))
+        cell = (column * _ROWS + row).astype(np.int16)  # 16 bits: NumPy sorts them by radix
+        order = np.argsort(cell, kind="stable")
         last = np.flatnonzero(np.diff(cell[order], append=-1))
         alone = np.concatenate([alone, binned[order[last]]])
         n_binned = np.concatenate([n_binned, np.diff(last, prepend=-1)])
@@ -125,14 +125,15 @@ def top_table(cohort: Cohort, filtered: Filtered, found: Association, n: int = 2
     log_p = found.neg_log10_p
     tested = np.flatnonzero(~np.isnan(log_p))
     rows = tested[np.argsort(-log_p[tested], kind="stable")[:n]]
+    ratio = odds_ratios(cohort, filtered, rows)
     table = pd.DataFrame(
         {
             "variant_index": filtered.kept[rows],
             "neg_log10_p": log_p[rows],
             "p_value": 10.0 ** -log_p[rows],
-            "odds_ratio": found.odds_ratio[rows],
-            "ci_low": found.ci_low[rows],
-            "ci_high": found.ci_high[rows],
+            "odds_ratio": ratio.odds_ratio,
+            "ci_low": ratio.ci_low,
+            "ci_high": ratio.ci_high,
             "is_doubtful": found.is_doubtful[rows],
         }
     )
@@ -287,8 +288,11 @@ def variant_card(
             for genotype, n in zip(GENOTYPE_ROWS, numbers, strict=True)
         ]
     )
-    for name in ("neg_log10_p", "odds_ratio", "ci_low", "ci_high", "statistic", "df"):
+    for name in ("neg_log10_p", "statistic", "df"):
         card[name] = float(getattr(found, name)[row])
+    ratio = odds_ratios(cohort, filtered, np.array([row]))
+    for name in ("odds_ratio", "ci_low", "ci_high"):
+        card[name] = float(getattr(ratio, name)[0])
     card["is_doubtful"] = bool(found.is_doubtful[row])
     tables = [numbers[None, :3] for numbers in counts.values()]
     card["tests"] = {name: float(test(*tables).neg_log10_p[0]) for name, test in TESTS.items()}

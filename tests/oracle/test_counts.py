@@ -15,7 +15,7 @@ from pipeline.quality import STEPS, filter_variants
 from pipeline.schema import SEXES
 from pipeline.settings import QualitySettings
 from tests.conftest import UWGAC, thirds
-from tests.oracle.test_plink_statistics import import_vcf, plink, read_table, uwgac_people
+from tests.oracle.test_plink_statistics import import_vcf, plink, uwgac_people
 from tests.small_cohorts import counts, run, variants
 from tests.tools import require_tool, shared_data
 
@@ -105,24 +105,30 @@ def test_reference__norm_and_fill_tags(uwgac_reference, tmp_path):
     pd.testing.assert_frame_equal(table, expected, check_dtype=False, atol=1e-6)
 
 
-@pytest.mark.parametrize("rule", ["missing", "reference"])
-def test_either_rule__tally_of_the_unsplit_text(rule, request):
-    """An independent tally of the printed GT, under both rules."""
-    cohort = request.getfixturevalue(f"uwgac_{rule}")
+@pytest.fixture(scope="module")
+def printed() -> tuple[dict[str, int], np.ndarray, np.ndarray]:
+    """Place of each site, and the alleles uint8 (n_sites, n_people) of the unsplit text."""
     vcf = shared_data(UWGAC[0])
     text = run("bcftools", "query", "-f", "[%GT\t]\n", vcf).encode()
-    printed = np.frombuffer(text, np.uint8).reshape(-1, 1126 * 4 + 1)[:, :-1].reshape(-1, 1126, 4)
-    assert set(np.unique(printed[:, :, 1]).tolist()) <= {ord("|"), ord("/")}  # all diploid
-    a, b = printed[:, :, 0] - np.uint8(ord("0")), printed[:, :, 2] - np.uint8(ord("0"))
-    assert max(a.max(), b.max()) < 9  # no missing call, one digit an allele
-    people = run("bcftools", "query", "-l", vcf).split()
-    groups = np.array([status()[s] for s in people])
+    calls = np.frombuffer(text, np.uint8).reshape(-1, 1126 * 4 + 1)[:, :-1].reshape(-1, 1126, 4)
+    assert set(np.unique(calls[:, :, 1]).tolist()) <= {ord("|"), ord("/")}  # all diploid
+    first, second = (calls[:, :, i] - np.uint8(ord("0")) for i in (0, 2))
+    assert max(first.max(), second.max()) < 9  # no missing call, one digit an allele
+    sites = run("bcftools", "query", "-f", "%CHROM:%POS:%REF\n", vcf).split()
+    place = {key: i for i, key in enumerate(sites)}
+    assert len(place) == len(calls)
+    return place, first, second
+
+
+@pytest.mark.parametrize("rule", ["missing", "reference"])
+def test_either_rule__tally_of_the_unsplit_text(rule, request, printed):
+    """An independent tally of the printed GT, under both rules."""
+    cohort = request.getfixturevalue(f"uwgac_{rule}")
+    place, a, b = printed
+    groups = cohort.samples["diagnosis"].to_numpy()
     table = variants(cohort)
     autosomes = (table["region"] == "autosome").to_numpy()
     table = table[autosomes]
-    text = run("bcftools", "query", "-f", "%CHROM:%POS:%REF\n", vcf)
-    place = {key: i for i, key in enumerate(text.split())}
-    assert len(place) == len(printed)
     keys = table["chrom"] + ":" + table["pos"].astype(str) + ":" + table["ref"]
     site = keys.map(place).to_numpy()
     k = table["alt_number"].to_numpy(np.uint8)[:, None]
@@ -208,10 +214,9 @@ def test_first_round__vcftools_site_list(file, with_depth, tmp_path):
     `--min-meanDP` divides by everybody, `--site-mean-depth` by those who have a depth, as we do;
     the two agree where nobody lacks one.
     """
-    options = ["--non-ref-ac-any", "1", "--max-missing", "0.9", "--kept-sites"]
-    called = vcftools(file, tmp_path, "kept.sites", *options)
-    mean = vcftools(file, tmp_path, "ldepth.mean", "--site-mean-depth").set_index("POS")
-    expected = called["POS"][(mean["MEAN_DEPTH"][called["POS"]] >= 8).to_numpy()].to_numpy()
+    options = ["--non-ref-ac-any", "1", "--max-missing", "0.9"]
+    mean = vcftools(file, tmp_path, "ldepth.mean", *options, "--site-mean-depth")
+    expected = mean["POS"][mean["MEAN_DEPTH"] >= 8].to_numpy()
     cohort = with_depth(file)
     settings = QualitySettings(qual_above=None, drop_sex_chromosomes=False, drop_indels=False)
     filtered = filter_variants(cohort, settings)
@@ -222,7 +227,8 @@ def test_first_round__vcftools_site_list(file, with_depth, tmp_path):
     first_round = kept & (table["alt_number"] == 1)
     np.testing.assert_array_equal(table["pos"][first_round], expected)
     assert 0 < len(expected) < (table["alt_number"] == 1).sum()
-    theirs = vcftools(file, tmp_path, "kept.sites", *options, "--min-meanDP", "8")["POS"]
+    options += ["--min-meanDP", "8", "--kept-sites"]
+    theirs = vcftools(file, tmp_path, "kept.sites", *options)["POS"]
     assert set(theirs) <= set(expected)
     if file != "hail/sample2.vcf":
         np.testing.assert_array_equal(theirs, expected)
@@ -260,7 +266,7 @@ def test_genotype_masks__bcftools_setgt(settings, mask, with_depth, tmp_path):
 
 
 def per_sample_counts(vcf: Path) -> pd.DataFrame:
-    """Return the PSC table of `bcftools stats`; its singletons and missing are of all kinds."""
+    """Return the PSC table of `bcftools stats`; its singletons are alleles in one person."""
     text = run("bcftools", "stats", "-s", "-", vcf)
     rows = [line.split("\t") for line in text.splitlines() if line.startswith("PSC")]
     names = ["psc", "id", "sample_id", "hom_ref", "hom_alt", "het", "ts", "tv", "indels", "depth",
@@ -275,7 +281,20 @@ def test_people__bcftools_stats_and_plink2_missing(file, request, with_depth, tm
     split = tmp_path / "split.vcf.gz"
     run("bcftools", "norm", "-m-", declared(file, tmp_path), "-Oz", "-o", split)
     theirs = per_sample_counts(split)
-    run("bcftools", "view", "-v", "snps", split, "-Ou", "-o", tmp_path / "snps.bcf")
+    run(
+        "bcftools",
+        "view",
+        "-v",
+        "snps",
+        "-c",
+        "1",
+        "-C",
+        "1",
+        split,
+        "-Ou",
+        "-o",
+        tmp_path / "snps.bcf",
+    )
     theirs["singletons"] = per_sample_counts(tmp_path / "snps.bcf")["singletons"]
     ours = cohort.samples
     np.testing.assert_array_equal(ours["sample_id"], theirs["sample_id"])
