@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,15 +26,22 @@ from pipeline.settings import AssociationSettings, QualitySettings, with_changes
 from pipeline.simulate import SimulationSettings, simulate
 
 NAME = "known"
+ALLELE = ["chrom", "pos", "ref", "alt"]
 
 
 @dataclass(frozen=True)
 class Known:
-    """A simulated cohort in a cache of its own, opened, and the alleles that were planted."""
+    """A simulated cohort in a cache of its own, and the alleles that were planted in it."""
 
     cache: Path
-    cohort: Cohort
     truth: pd.DataFrame
+
+    @contextmanager
+    def opened(self) -> Iterator[Cohort]:
+        """Give the cohort for a while: nobody else in this process can open it meanwhile."""
+        cohort = open_cohort(self.cache, NAME)
+        with closing(cohort.store):
+            yield cohort
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def simulated(folder: Path, **settings: Any) -> Known:
     ingest(cache, NAME, [made.vcf], made.phenotypes)
     annotate(cache, NAME, made.genes)
     truth = pd.read_csv(made.truth, sep="\t", dtype={"chrom": str})
-    return Known(cache, open_cohort(cache, NAME), truth)
+    return Known(cache, truth)
 
 
 def association_frame(known: Known, test: str = "genotypic") -> pd.DataFrame:
@@ -62,22 +70,21 @@ def association_frame(known: Known, test: str = "genotypic") -> pd.DataFrame:
 
     Thresholds are the defaults.
     """
-    cohort = known.cohort
-    filtered = filter_variants(cohort, QualitySettings())
-    found = associate(cohort, filtered, AssociationSettings(test=test))
-    frequency = effect_allele_frequency(filtered)
-    where = ["chrom", "pos", "ref", "alt"]
-    variants = cohort.store.frame(
-        "SELECT chrom, pos, ref, alt FROM variants ORDER BY variant_index"
-    ).iloc[filtered.kept]
-    planted = pd.MultiIndex.from_frame(known.truth[where])
-    gene = genes_of(cohort, filtered.kept).to_numpy()
+    with known.opened() as cohort:
+        filtered = filter_variants(cohort, QualitySettings())
+        found = associate(cohort, filtered, AssociationSettings(test=test))
+        frequency = effect_allele_frequency(filtered)
+        gene = genes_of(cohort, filtered.kept).to_numpy()
+        variants = cohort.store.frame(
+            "SELECT chrom, pos, ref, alt FROM variants ORDER BY variant_index"
+        ).iloc[filtered.kept]
+    planted = pd.MultiIndex.from_frame(known.truth[ALLELE])
     frame = pd.DataFrame(
         {
             "maf": np.minimum(frequency, 1 - frequency),
             "gene": gene,
             "neg_log10_p": found.neg_log10_p,
-            "is_causal": pd.MultiIndex.from_frame(variants[where]).isin(planted),
+            "is_causal": pd.MultiIndex.from_frame(variants).isin(planted),
             "gene_is_causal": pd.Series(gene).isin(known.truth["gene"]).to_numpy(),
         }
     )
@@ -98,12 +105,12 @@ def enrichment(is_causal: pd.Series, neg_log10_p: pd.Series, n_top: int) -> Enri
     return Enrichment(len(is_causal), n_causal, n_top, n_found, p)
 
 
-def train(cache: Path, name: str, changes: Mapping[str, Any], preset: str = "quick") -> Run:
-    """Return a run done in this process by what the worker calls, `run_training`."""
+def train(cache: Path, changes: Mapping[str, Any], name: str = NAME) -> Run:
+    """Return a run of preset `quick`, done in this process by what the worker calls."""
     cohort = open_cohort(cache, name)
     cohort.store.close()
-    settings = with_changes(apply_preset(preset), changes)
-    run = runs.create(cache, name, cohort.fingerprint, settings, preset)
+    settings = with_changes(apply_preset("quick"), changes)
+    run = runs.create(cache, name, cohort.fingerprint, settings)
     run_training(cache, {"run": run.id}, silent)
     return runs.load(cache, run.id)
 

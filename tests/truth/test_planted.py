@@ -13,6 +13,7 @@ from scipy import stats
 
 from pipeline import runs
 from tests.truth.known import (
+    ALLELE,
     Known,
     association_frame,
     best_of_genes,
@@ -34,7 +35,8 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Known:
 
 def test_the_truth_names_variants_of_the_cohort(planted):
     """Without this, enrichment could be lost or won by the join alone."""
-    named = planted.cohort.store.frame("SELECT chrom, pos, ref, alt FROM variants")
+    with planted.opened() as cohort:
+        named = cohort.store.frame("SELECT chrom, pos, ref, alt FROM variants")
     missing = planted.truth.merge(named, how="left", indicator=True)
     assert (missing["_merge"] == "both").all()
 
@@ -58,7 +60,7 @@ def test_causal_genes_come_first(planted, test):
 
 
 def test_an_honest_run_tells_people_apart(planted):
-    metrics = runs.read_metrics(train(planted.cache, planted.cohort.name, {}))
+    metrics = runs.read_metrics(train(planted.cache, {}))
     assert metrics["protocol"] == "honest"
     for name in ("logistic_l1", "logistic_l2", "additive"):
         assert metrics["baselines"][name]["auc"]["low"] > 0.5, name
@@ -69,10 +71,9 @@ def test_an_honest_run_tells_people_apart(planted):
 def test_an_honest_selection_holds_causal_variants(planted):
     """Training people alone find them as well: of the few that enter, many are planted."""
     changes = {"selection.top": N_TOP, "training.epochs": 1}
-    run = train(planted.cache, planted.cohort.name, changes)
+    run = train(planted.cache, changes)
     entered = pd.read_parquet(run.selection_path)
-    where = ["chrom", "pos", "ref", "alt"]
-    n_found = len(entered.merge(planted.truth[where]))
+    n_found = len(entered.merge(planted.truth[ALLELE]))
     kept = association_frame(planted)
     p = stats.hypergeom.sf(n_found - 1, len(kept), kept["is_causal"].sum(), N_TOP)
     assert p < BY_CHANCE, n_found
@@ -87,7 +88,6 @@ def test_five_cohorts_of_the_default_size(tmp_path):
         common = frame[frame["maf"] >= COMMON_ENOUGH]
         found = enrichment(common["is_causal"], common["neg_log10_p"], N_TOP)
         assert found.p < BY_CHANCE, (seed, found)
-        metrics = runs.read_metrics(train(known.cache, known.cohort.name, {"training.epochs": 1}))
+        metrics = runs.read_metrics(train(known.cache, {"training.epochs": 1}))
         aucs.append(metrics["baselines"]["logistic_l1"]["auc"]["value"])
-        known.cohort.store.close()
     assert np.mean(aucs) >= 0.70, aucs
