@@ -8,12 +8,10 @@ from types import ModuleType
 
 import streamlit as st
 
-from dashboard import elements, loaders, sidebar, state
+from dashboard import elements, loaders, sidebar, state, work
 from dashboard.view import View
 from dashboard.views import association, cohort, quality, run, start, training
-from pipeline import jobs
 from pipeline.errors import PipelineError
-from pipeline.jobs import Job
 
 STATIC = Path(__file__).parent / "static"
 PAGES = {
@@ -23,12 +21,7 @@ PAGES = {
     "training": (training, "Training", ":material/model_training:"),
     "run": (run, "Run", ":material/monitoring:"),
 }
-WORDS = {
-    "simulate": "Making the simulated cohort",
-    "ingest": "Reading the cohort",
-    "annotate": "Joining genes",
-    "train": "Training",
-}
+FIRST = "cohort"
 
 
 def show() -> None:
@@ -39,14 +32,17 @@ def show() -> None:
     st.html(STATIC / "style.css")
     names = loaders.names()
     if not names:
-        page = st.navigation([st.Page(start.show, title="Start")], position="hidden")
-        _jobs_strip()
+        page = st.navigation(_start_pages(), position="hidden")
+        work.show()
+        work.show_failures()
         page.run()
         return
     chosen: list[View] = []
     pages = _pages(chosen)
-    page = st.navigation(list(pages.values()), position="top")
-    _jobs_strip()
+    page = st.navigation([*pages.values(), _first_by_name(chosen)], position="top")
+    work.show()
+    work.show_failures()
+    state.turn_to_arrived(names)
     try:
         chosen.append(sidebar.choose(names, pages))
         page.run()
@@ -54,41 +50,27 @@ def show() -> None:
         elements.problem(str(problem))
 
 
+def _start_pages() -> list[st.Page]:
+    """Return the page Start under every address, so that no link is lost while nothing is there."""
+    first = st.Page(start.show, title="Start", default=True)
+    return [first, *(st.Page(start.show, title="Start", url_path=name) for name in PAGES)]
+
+
 def _pages(chosen: list[View]) -> dict[str, st.Page]:
     """Return the pages in the order of the arrow; each is given the view once it is chosen."""
-
-    def shown(page: ModuleType) -> Callable[[], None]:
-        return lambda: page.show(chosen[0])
-
     return {
-        name: st.Page(shown(page), title=title, icon=icon, url_path=name,
-                      default=name == "cohort")
+        name: st.Page(_shown(page, chosen), title=title, icon=icon, url_path=name,
+                      default=name == FIRST)
         for name, (page, title, icon) in PAGES.items()
     }  # fmt: skip
 
 
-@st.fragment(run_every="1s")
-def _jobs_strip() -> None:
-    """Show what is waiting or running, with a stop; ask for the whole page when one has ended."""
-    active = loaders.active_jobs()
-    ids = {job.id for job in active}
-    if state.swap("jobs_seen", ids) - ids:
-        st.rerun()
-    for job in active:
-        _job_line(job)
+def _first_by_name(chosen: list[View]) -> st.Page:
+    """Return the first page once more: Streamlit serves a default page at / alone."""
+    page, title, icon = PAGES[FIRST]
+    return st.Page(_shown(page, chosen), title=title, icon=icon, url_path=FIRST,
+                   visibility="hidden")  # fmt: skip
 
 
-def _job_line(job: Job) -> None:
-    what = job.payload.get("name") or job.payload.get("run", "")
-    with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        if job.state == "queued":
-            place = f"waits, number {job.position}" if job.position else "waits"
-            st.markdown(f":material/hourglass_empty: **{WORDS[job.kind]}** {what}: {place}")
-        else:
-            left = elements.duration(job.remaining_s)
-            detail = f" · {job.detail}" if job.detail else ""
-            left = f" · {left} left" if left else ""
-            text = f"**{WORDS[job.kind]}** {what}: {job.phase or 'starting'}{detail}{left}"
-            st.progress(min(1.0, max(0.0, job.done or 0.0)), text=text)
-        if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop_circle:"):
-            jobs.cancel(loaders.cache(), job.id)
+def _shown(page: ModuleType, chosen: list[View]) -> Callable[[], None]:
+    return lambda: page.show(chosen[0])

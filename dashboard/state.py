@@ -49,6 +49,13 @@ def put(name: str, value: Any) -> None:
     st.session_state[name] = value
 
 
+def turn_to_arrived(names: Iterable[str]) -> None:
+    """Choose the cohort that this session asked for and that is there now."""
+    name = st.session_state.pop("arrived", None)
+    if name in names:
+        set_widgets({"cohort": name})
+
+
 def swap(name: str, value: Any) -> Any:
     """Remember `value` and return what was remembered before, `value` itself the first time."""
     before = st.session_state.get(name, value)

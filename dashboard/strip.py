@@ -54,7 +54,6 @@ def show(view: View) -> None:
                 delta_color="off",
                 help=note,
                 border=True,
-                width="content",
             )
 
 

@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from pipeline import engine, files, schema, store
+from pipeline import files, processes, schema, store
 from pipeline.cohort import CURRENT, Cohort, cohorts_dir, open_cohort
 from pipeline.errors import InputError, PipelineError
 from pipeline.people import define_cases
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.settings import IngestSettings, PeopleSettings
-from pipeline.shards import STOP_FILE, Shard, Task, run_task
+from pipeline.shards import Shard, Task, run_task
 from pipeline.sources import vcf
 from pipeline.sources.block import Cast
 from pipeline.sources.htsindex import cut, index_path, reaches_end, read_index
@@ -91,9 +91,9 @@ def ingest(
     settings = settings or IngestSettings()
     people = people or PeopleSettings()
     files.safe_name(name)
-    workers = workers or engine.default_workers()
+    workers = workers or processes.default_workers()
     # Processes start while the plan is made.
-    with engine.executor(workers, "pipeline.shards") as pool:
+    with processes.executor(workers, "pipeline.shards") as pool:
         plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings, workers)
         warnings = _warnings(plan, people)
         staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
@@ -282,7 +282,6 @@ def _staged(staging: Path) -> Iterator[None]:
             f"{holder['pid']} is at it; wait for it or stop it."
         )
     files.write_json(lock, {"pid": os.getpid(), "host": os.uname().nodename})
-    (staging / STOP_FILE).unlink(missing_ok=True)
     try:
         yield
     finally:
@@ -311,14 +310,14 @@ def _run_tasks(
     clock = Clock("reading genotypes", on_progress)
     clock.report(0.0)
     n_tasks = len(plan.tasks)
-    if n_tasks == 1 or isinstance(pool, engine.InProcess):
+    if n_tasks == 1 or isinstance(pool, processes.InProcess):
         return _run_here(plan, settings, staging, clock)
     shards: dict[int, Shard] = {}
+    waiting = {
+        pool.submit(run_task, task, plan.cast, settings, staging): task.number
+        for task in plan.tasks
+    }
     try:
-        waiting = {
-            pool.submit(run_task, task, plan.cast, settings, staging): task.number
-            for task in plan.tasks
-        }
         while waiting:
             finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             for future in finished:
@@ -326,10 +325,7 @@ def _run_tasks(
             n_variants = sum(shard.n_variants for shard in shards.values())
             clock.report(len(shards) / n_tasks, f"{n_variants:,} variants")
     except BaseException:
-        (staging / STOP_FILE).touch()
-        for future in waiting:
-            future.cancel()
-        wait(waiting)  # whoever still writes has stopped before the folder goes
+        pool.shutdown(cancel_futures=True)  # nobody writes any more when the folder goes
         raise
     return [shards[number] for number in sorted(shards)]
 

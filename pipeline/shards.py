@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.errors import Cancelled
 from pipeline.genotypes import count_genotypes, pack, people_mask
 from pipeline.schema import (
     COUNT_DOCS,
@@ -32,7 +31,6 @@ from pipeline.sources.vcf import Region, VcfHeader, read_blocks
 from pipeline.tally import add_people, new_person_totals, snp_class
 
 _DIGEST_SPACE = 1 << 128
-STOP_FILE = "stop"
 
 
 @dataclass(frozen=True)
@@ -80,10 +78,7 @@ def run_task(
     folder: Path,
     on_block: Callable[[int], None] | None = None,
 ) -> Shard:
-    """Return the shard of a task, read anew unless it stands finished in `folder`.
-
-    Raises `Cancelled` when the file `stop` appears in `folder`.
-    """
+    """Return the shard of a task, read anew unless it stands finished in `folder`."""
     done = folder / f"{task.shard_name}.json"
     if done.is_file():
         return _load(folder, task.shard_name)
@@ -102,8 +97,6 @@ def run_task(
     ):
         for region in task.regions or (None,):
             for block in read_blocks(task.header, cast, settings, region):
-                if (folder / STOP_FILE).exists():
-                    raise Cancelled
                 rows, packed = _rows(block, masks, schema)
                 keys = _keys(block)
                 is_sorted = is_sorted and keys == sorted(keys)

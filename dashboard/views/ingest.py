@@ -7,10 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import access, elements, loaders
+from dashboard import access, elements, work
 from pipeline.errors import PipelineError
 from pipeline.sources.phenotypes import Columns, read_header_line, read_phenotypes
-from pipeline.submit import submit_job
 
 GENOTYPES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 TABLES = (".tsv", ".txt", ".csv", ".tsv.gz", ".tab", ".fam", ".psam")
@@ -74,8 +73,7 @@ def _form() -> None:
                 "sample": columns.sample, "diagnosis": columns.diagnosis, "sex": columns.sex
             },
         }  # fmt: skip
-        submit_job(loaders.cache(), "ingest", payload)
-        st.rerun()
+        work.submit("ingest", payload)
 
 
 def _columns(table: Path) -> Columns:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import elements, loaders, state
+from dashboard import elements, loaders, state, work
 from dashboard.charts.arrow_drawing import arrow_drawing
 from dashboard.views import ingest
-from pipeline.submit import submit_job
 
 EXAMPLE = "simulated"
 
@@ -41,5 +40,4 @@ def offer_example() -> None:
     )
     busy = any(job.kind == "simulate" for job in loaders.active_jobs())
     if st.button("Simulate", type="primary", icon=":material/play_arrow:", disabled=busy):
-        submit_job(loaders.cache(), "simulate", {"name": EXAMPLE})
-        st.rerun()
+        work.submit("simulate", {"name": EXAMPLE})

@@ -23,6 +23,7 @@ from pathlib import Path
 import pysam
 
 from pipeline.errors import InputError
+from pipeline.processes import FreshProcesses
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.settings.simulation import SimulationSettings
 from pipeline.simulate.bgzf import END_OF_FILE, write_bgzf
@@ -36,7 +37,6 @@ from pipeline.simulate.phenotypes import (
     plant,
     truth_lines,
 )
-from pipeline.simulate.processes import FreshProcesses
 from pipeline.simulate.records import vcf_header
 
 __all__ = ["Simulated", "SimulationSettings", "simulate"]

@@ -1,4 +1,6 @@
-"""A process pool that never runs the caller's main script again.
+"""Where parallel work runs: code is written against `concurrent.futures.Executor`.
+
+A process pool that never runs the caller's main script again.
 
 `multiprocessing` re-imports `__main__` in a spawned child, which under Streamlit is the whole app,
 and a fork after TensorFlow or threads may hang. Here a child is a fresh interpreter that only
@@ -7,6 +9,7 @@ imports what its tasks need. A child ends by itself when its parent is gone.
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import queue
@@ -14,14 +17,53 @@ import signal
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-_ROOT = Path(__file__).resolve().parents[2]
-_CHILD = "from pipeline.simulate.processes import serve; serve()"
+from pipeline.errors import PipelineError
+
+_ROOT = Path(__file__).resolve().parents[1]
+_CHILD = "from pipeline.processes import serve; serve()"
+
+
+class InProcess(Executor):
+    """Runs each call where it was submitted; for one worker, and for looking with a debugger."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
+        """Return the finished future of `fn(*args, **kwargs)`."""
+        future: Future = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - a future carries whatever was raised
+            future.set_exception(error)
+        return future
+
+
+def default_workers() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def executor(workers: int, preload: str) -> Iterator[Executor]:
+    """Give an executor of that many processes, this one alone for 1.
+
+    `preload` is the module that the work needs; it is loaded while the caller still plans.
+    """
+    if workers <= 1:
+        yield InProcess()
+        return
+    with FreshProcesses(workers) as pool:
+        for _ in range(workers):
+            pool.submit(_load, preload)
+        yield pool
+
+
+def _load(module: str) -> None:
+    importlib.import_module(module)
 
 
 class _Child:
@@ -48,7 +90,10 @@ class _Child:
             failed, result = _receive(self._answers)
         except (EOFError, BrokenPipeError) as error:
             status = self._process.wait()
-            raise RuntimeError(f"a worker process ended with status {status}") from error
+            raise PipelineError(
+                f"A process at work ended by itself (status {status}), as when memory runs out; "
+                "try again with fewer workers."
+            ) from error
         if failed:
             raise result
         return result

@@ -1,0 +1,84 @@
+"""Work that waits, runs or has gone wrong, on every page: progress in words, a stop, the error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import elements, loaders, state
+from pipeline import jobs
+from pipeline.errors import NotFoundError
+from pipeline.jobs import Job
+from pipeline.submit import submit_job
+
+WORDS = {
+    "simulate": "Making the simulated cohort",
+    "ingest": "Reading the cohort",
+    "annotate": "Joining genes",
+    "train": "Training",
+}
+
+
+def submit(kind: str, payload: dict[str, Any]) -> None:
+    """Queue a job that makes a cohort; this session turns to the cohort once it is there."""
+    job_id = submit_job(loaders.cache(), kind, payload)
+    state.put("jobs_seen", [*state.get("jobs_seen", []), job_id])
+    state.put("awaited", job_id)
+    st.rerun()
+
+
+@st.fragment(run_every="1s")
+def show() -> None:
+    """Show what is waiting or running, with a stop; ask for the whole page when one has ended."""
+    active = loaders.active_jobs()
+    ids = [job.id for job in active]
+    ended = set(state.swap("jobs_seen", ids)) - set(ids)
+    if ended:
+        for job_id in sorted(ended):
+            _remember(job_id)
+        st.rerun()
+    for job in active:
+        _line(job)
+
+
+def show_failures() -> None:
+    """Say why a cohort could not be made, until it has been read; a run says it on its own page."""
+    for job_id, text in state.get("failures", {}).items():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            elements.problem(text)
+            if st.button("Close", key=f"close-{job_id}", icon=":material/close:"):
+                failures = state.get("failures")
+                state.put("failures", {k: v for k, v in failures.items() if k != job_id})
+                st.rerun()
+
+
+def _remember(job_id: str) -> None:
+    """Keep the error of a job that has ended, or turn to the cohort that this session awaited."""
+    try:
+        job = jobs.job(loaders.cache(), job_id)
+    except NotFoundError:
+        return
+    if job.kind == "train":
+        return
+    name = job.payload["name"]
+    if job.error:
+        state.put("failures", state.get("failures", {}) | {job_id: f"{name}: {job.error}"})
+    elif job.state == "finished" and state.get("awaited") == job_id:
+        state.put("arrived", name)
+
+
+def _line(job: Job) -> None:
+    what = job.payload.get("name") or job.payload.get("run", "")[:8]
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        if job.state == "queued":
+            place = f"waits, number {job.position}" if job.position else "waits"
+            st.markdown(f":material/hourglass_empty: **{WORDS[job.kind]}** {what}: {place}")
+        else:
+            left = elements.duration(job.remaining_s)
+            detail = f" · {job.detail}" if job.detail else ""
+            left = f" · {left} left" if left else ""
+            text = f"**{WORDS[job.kind]}** {what}: {job.phase or 'starting'}{detail}{left}"
+            st.progress(min(1.0, max(0.0, job.done or 0.0)), text=text)
+        if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop_circle:"):
+            jobs.cancel(loaders.cache(), job.id)
