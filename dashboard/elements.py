@@ -28,6 +28,11 @@ def method(name: str) -> None:
         st.markdown((_TEXT / f"{name}.md").read_text(encoding="utf-8"))
 
 
+def table(rows: Any, **options: Any) -> Any:
+    """Draw a table; a cell without a value stays blank."""
+    return st.dataframe(rows, hide_index=True, placeholder="", **options)
+
+
 def empty(text: str) -> None:
     """Say why there is nothing to see and what to do next."""
     with st.container(border=True):

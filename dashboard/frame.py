@@ -42,7 +42,9 @@ def show() -> None:
     page = st.navigation([*pages.values(), _first_by_name(chosen)], position="top")
     work.show()
     work.show_failures()
-    state.turn_to_arrived(names)
+    arrived = state.take("arrived")
+    if arrived in names:
+        state.set_widgets({"cohort": arrived})
     try:
         chosen.append(sidebar.choose(names, pages))
         page.run()

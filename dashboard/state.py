@@ -49,11 +49,9 @@ def put(name: str, value: Any) -> None:
     st.session_state[name] = value
 
 
-def turn_to_arrived(names: Iterable[str]) -> None:
-    """Choose the cohort that this session asked for and that is there now."""
-    name = st.session_state.pop("arrived", None)
-    if name in names:
-        set_widgets({"cohort": name})
+def take(name: str) -> Any:
+    """Return what was remembered, None for nothing, and forget it."""
+    return st.session_state.pop(name, None)
 
 
 def swap(name: str, value: Any) -> Any:

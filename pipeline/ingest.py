@@ -109,7 +109,12 @@ def ingest(
             fingerprint = _fingerprint(plan, settings, shards)
             certificate = _certificate(plan, settings, people, fingerprint)
             target = cohorts_dir(cache) / name / f"cohort-{fingerprint}.duckdb"
-            _assemble(target, certificate, plan, shards, on_progress)
+            try:
+                _assemble(target, certificate, plan, shards, on_progress)
+            except BaseException:
+                with suppress(OSError):  # not empty: the cohort of that name stays as it was
+                    target.parent.rmdir()
+                raise
             _make_current(target, fingerprint)
     return Ingested(
         name,
@@ -129,7 +134,8 @@ def _plan(
     settings: IngestSettings,
     workers: int,
 ) -> _Plan:
-    paths = tuple(Path(path).resolve() for path in paths)
+    # A link keeps its name, and the index that lies beside it.
+    paths = tuple(Path(path).absolute() for path in paths)
     _refuse_repeats(paths)
     headers = [vcf.read_header(path) for path in paths]
     samples = headers[0].sample_ids
@@ -172,7 +178,8 @@ def _plan(
 def _refuse_repeats(paths: tuple[Path, ...]) -> None:
     if not paths:
         raise InputError("A cohort is made from at least one VCF, but none was given; name one.")
-    repeated = sorted({path.name for path in paths if paths.count(path) > 1})
+    places = [path.resolve() for path in paths]
+    repeated = sorted({place.name for place in places if places.count(place) > 1})
     if repeated:
         raise InputError(
             f"Each file is given once, but {repeated[0]} was given twice; leave one out."
@@ -349,7 +356,7 @@ def _share_read(path: Path) -> float:
     """Return how far this process has read into a file, as Linux tells; 0 where it does not."""
     for link in Path("/proc/self/fd").glob("*"):
         try:
-            if link.readlink() == path:
+            if link.readlink() == path.resolve():
                 position = (Path("/proc/self/fdinfo") / link.name).read_text().split()[1]
                 return int(position) / max(1, path.stat().st_size)
         except OSError:
@@ -511,6 +518,10 @@ def _make_current(target: Path, fingerprint: str) -> None:
     for old in target.parent.glob("*.duckdb"):
         if old != target:
             old.unlink(missing_ok=True)
+    for half in target.parent.glob(".cohort-*.duckdb.*.tmp*"):  # of a process that was killed
+        pid = half.name.split(".duckdb.")[1].split(".")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            half.unlink(missing_ok=True)
 
 
 def ingest_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,7 +99,7 @@ def _counts(
     for i, path in enumerate(paths):
         try:
             counts[:, i] = np.load(path)
-        except (OSError, ValueError):  # absent, or cut off by a full disk: count again
+        except (OSError, ValueError, EOFError):  # absent, or cut off by a full disk: count again
             missing.append(i)
     if not missing:
         return counts
@@ -111,7 +113,7 @@ def _counts(
         clock.report(done / len(variants), f"{done:,} of {len(variants):,} variants")
     folder.mkdir(exist_ok=True)
     for i in missing:
-        temporary = paths[i].with_suffix(f".{i}.tmp")
+        temporary = paths[i].with_suffix(f".{uuid.uuid4().hex[:12]}.tmp")
         with temporary.open("wb") as handle:
             np.save(handle, counts[:, i])
         temporary.replace(paths[i])
@@ -127,6 +129,9 @@ def _key(cohort: Cohort, variants: np.ndarray, chosen: np.ndarray) -> str:
 
 
 def _forget_oldest(folder: Path) -> None:
-    found = sorted(folder.glob("*.npy"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in found[_SETS_KEPT:]:
+    found = []
+    for path in folder.glob("*.npy"):
+        with suppress(FileNotFoundError):  # another process forgets at the same time
+            found.append((path.stat().st_mtime, path))
+    for _, path in sorted(found, reverse=True)[_SETS_KEPT:]:
         path.unlink(missing_ok=True)

@@ -28,7 +28,7 @@ from pipeline.simulate.coalescent import simulate_gene
 from pipeline.simulate.genes import lay_genes
 from pipeline.simulate.people import draw_people
 from pipeline.simulate.phenotypes import choose_genes, plant
-from pipeline.simulate.processes import FreshProcesses
+from pipeline.processes import FreshProcesses
 from pipeline.simulate.records import ploidy_of
 from tests.tools import require_tool
 

@@ -91,7 +91,7 @@ def _card(view: View, found: Association, variant_index: int) -> None:
             elements.chart(
                 genotype_mosaic(card["genotypes"], palette=elements.palette()), key="mosaic"
             )
-            st.dataframe(_card_table(card), hide_index=True)
+            elements.table(_card_table(card))
             if card["is_doubtful"]:
                 st.caption(
                     ":material/warning: An expected count is small: the chi-squared p is doubtful."
@@ -143,7 +143,7 @@ def _top(view: View, found: Association) -> None:
             "Odds ratio": table["odds_ratio"],
             "Low": table["ci_low"],
             "High": table["ci_high"],
-            "Small expected": table["is_doubtful"],
+            "Expected count": table["is_doubtful"].map({True: "small", False: ""}),
         }
     )
     form = {
@@ -152,10 +152,9 @@ def _top(view: View, found: Association) -> None:
         "Low": st.column_config.NumberColumn(format="%.2f", help="95 % limit"),
         "High": st.column_config.NumberColumn(format="%.2f", help="95 % limit"),
     }
-    event = st.dataframe(
-        shown, hide_index=True, column_config=form, on_select="rerun",
-        selection_mode="single-row", key="top_table",
-    )  # fmt: skip
+    event = elements.table(
+        shown, column_config=form, on_select="rerun", selection_mode="single-row", key="top_table"
+    )
     rows = event.selection.rows
     row = rows[0] if rows else None
     if row is not None and row != state.swap("top_row", row):

@@ -94,4 +94,4 @@ def _search(view: View) -> None:
 
 def _table(rows: pd.DataFrame) -> None:
     shown = rows[[name for name in COLUMNS if name in rows]]
-    st.dataframe(shown.rename(columns=COLUMNS), hide_index=True, height="auto")
+    elements.table(shown.rename(columns=COLUMNS))

@@ -161,5 +161,5 @@ def _made_of(run: Run, metrics: dict[str, Any]) -> None:
                 for fold in metrics["folds"]
             ]
         )
-        st.dataframe(folds, hide_index=True)
+        elements.table(folds)
         st.json({"settings": run.settings, "versions": run.versions}, expanded=1)

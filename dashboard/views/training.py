@@ -44,20 +44,17 @@ def show(view: View) -> None:
         settings = _form(view.settings)
         _changed(preset, settings)
     with right:
-        layers = _drawing(view, settings)
+        layers = _outline(view, settings)
         _train(view, settings, preset, layers)
+        _watch(view, state.get("training_run"))
+        if layers:
+            drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
+            elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
         elements.method("training")
-        run_id = state.get("training_run")
-        if run_id:
-            live.curves(run_id)
-            st.page_link(
-                view.pages["run"], label="Open this run", icon=":material/monitoring:",
-                query_params={"run": run_id},
-            )  # fmt: skip
 
 
 def _presets() -> str:
-    preset = st.segmented_control(
+    preset = st.pills(
         "Preset",
         list(PRESETS),
         format_func=lambda name: PRESETS[name].title,
@@ -102,15 +99,23 @@ def _changed(preset: str, settings: AnalysisSettings) -> None:
         st.caption(f"Changed against the preset: {', '.join(changed)}.")
 
 
-def _drawing(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]:
+def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]:
     n_variants = view.analysis.n_entering
     if not n_variants:
         elements.empty("No variant would enter the network; raise the largest p in the sidebar.")
         return ()
-    layers = outline_network(n_variants, settings.encoding.layout, settings.network)
-    drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
-    elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
-    return layers
+    return outline_network(n_variants, settings.encoding.layout, settings.network)
+
+
+def _watch(view: View, run_id: str | None) -> None:
+    """Draw the run that was asked for here, where the button was pressed."""
+    if run_id is None:
+        return
+    live.curves(run_id)
+    st.page_link(
+        view.pages["run"], label="Open this run", icon=":material/monitoring:",
+        query_params={"run": run_id},
+    )  # fmt: skip
 
 
 def _train(
@@ -149,4 +154,4 @@ def _train(
 
 def _words(name: str) -> str:
     """Return a layer's name as people read it: `max_pool_1` is Max pool 1."""
-    return name.replace("dense_batch", "batch").replace("_", " ").capitalize()
+    return name.replace("dense_batch_norm", "dense norm").replace("_", " ").capitalize()

@@ -21,7 +21,7 @@ from pipeline.errors import InputError
 from pipeline.schema import region_of
 from pipeline.settings import IngestSettings
 from pipeline.sources.block import Block, Cast
-from pipeline.tally import code_record
+from pipeline.tally import UNKNOWN_ALLELE, code_record
 
 # htslib explains on stderr, where people expect one sentence of ours.
 ctypes.CDLL(cyvcf2.cyvcf2.__file__).hts_set_log_level(0)
@@ -218,13 +218,7 @@ def _add(block, record, header, cast, settings, order, half) -> None:
     row = block.n
     chrom, pos = record.CHROM, record.POS
     region = region_of(chrom, pos, settings.build)
-    genotype = record.genotype
-    if genotype is None:
-        alleles = np.full((len(cast), 2), -1, np.int16)
-    else:
-        alleles = genotype.array()[:, :-1]
-        if order is not None:
-            alleles = alleles[order]
+    alleles = _alleles(record, len(cast), order)
     depth = _numbers(record, "DP", order) if header.has_depth else _EMPTY
     gq = _numbers(record, "GQ", order) if header.has_gq else _EMPTY
     code_record(
@@ -258,6 +252,20 @@ def _add(block, record, header, cast, settings, order, half) -> None:
         block.alt_number.append(k + 1)
         block.n_alts.append(len(alts))
     block.n += n_rows
+
+
+def _alleles(record: cyvcf2.Variant, n_people: int, order: np.ndarray | None) -> np.ndarray:
+    """Return allele numbers (n_people, ploidy); all unknown where the record has no GT."""
+    try:
+        genotype = record.genotype
+    except Exception as error:
+        if "couldn't get genotypes" not in str(error):
+            raise
+        genotype = None
+    if genotype is None:
+        return np.full((n_people, 2), UNKNOWN_ALLELE, np.int16)
+    alleles = genotype.array()[:, :-1]
+    return alleles if order is None else alleles[order]
 
 
 def _filter(record: cyvcf2.Variant) -> str | None:

@@ -125,7 +125,7 @@ def written_counts(theirs, column: str) -> np.ndarray:
 
 
 def test_allelic_and_odds_ratio__plink_assoc(written, theirs):
-    """--assoc counts one allele of a male on X, as we do; whatever the test, so is the odds ratio."""
+    """--assoc counts one allele of a male on X; the odds ratio is of these, whatever the test."""
     is_kept, ours = rows_of(written["allelic"][0], theirs)
     assoc = theirs.table("assoc", "--assoc", "--ci", "0.95")[is_kept].reset_index(drop=True)
     assert_as_printed(ours["statistic"].to_numpy(), assoc["CHISQ"])
@@ -136,8 +136,11 @@ def test_allelic_and_odds_ratio__plink_assoc(written, theirs):
         filled = np.isfinite(ratio) & (ratio > 0)
         np.testing.assert_array_equal(rows["odds_ratio"].notna(), filled)
         for column, printed in (
-            ("odds_ratio", "OR"), ("standard_error", "SE"), ("ci_lower", "L95"), ("ci_upper", "U95"),
-        ):  # fmt: skip
+            ("odds_ratio", "OR"),
+            ("standard_error", "SE"),
+            ("ci_lower", "L95"),
+            ("ci_upper", "U95"),
+        ):
             assert_as_printed(rows[column].to_numpy()[filled], assoc[printed][filled])
     # The error by its formula: the root of the summed reciprocals of the four allele counts.
     is_x = (theirs.chrom == 23)[is_kept]

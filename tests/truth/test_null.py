@@ -43,7 +43,7 @@ from tests.truth.known import (
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = {"people": 600, "genes": 300, "null": True}
 SEEDS = range(1, 6)
-N_RELABELLINGS = 8
+N_RELABELLINGS = 5
 COMMON = 0.05
 SMALL_P = 0.001
 # A larger test part than the paper's tells a coin from a leak with fewer cohorts.
@@ -156,8 +156,9 @@ def test_honest_is_a_coin_and_published_is_not(nulls, without_network, monkeypat
     standard_error = np.sqrt(np.sum(np.square(errors))) / len(errors)
     assert standard_error < 0.01
     assert (abs(np.mean(honest, axis=0) - 0.5) < 3 * standard_error).all(), np.mean(honest, axis=0)
-    assert (np.mean(published, axis=0) > 0.7).all(), np.mean(published, axis=0)
+    assert (np.mean(published, axis=0) > 0.65).all(), np.mean(published, axis=0)
     l2 = REGRESSIONS.index("logistic_l2")
+    assert np.mean(published, axis=0)[l2] > 0.7
     assert (np.array(published)[:, l2] > np.array(honest)[:, l2]).all()
 
 
