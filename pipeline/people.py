@@ -10,6 +10,7 @@ from pipeline.settings import PeopleSettings
 
 _CASE_WORDS = {"case", "cases", "scz", "schizophrenia", "affected", "patient", "patients"}
 _CONTROL_WORDS = {"control", "controls", "ctrl", "unaffected", "healthy", "con"}
+ALPHABETICAL = "two diagnoses in alphabetical order, control first"
 _OUT_WORDS = {"bp", "bipolar", "unknown", "-9", "other"}
 
 
@@ -21,6 +22,11 @@ class CaseDefinition:
     control: tuple[str, ...]
     excluded: tuple[str, ...]
     rule: str
+
+    @property
+    def is_guess(self) -> bool:
+        """Say whether the roles follow from no word, so that people should look at them."""
+        return self.rule == ALPHABETICAL
 
     def counts(self, n_people: Mapping[str, int]) -> dict[str, int]:
         """Return the people of each role."""
@@ -98,7 +104,7 @@ def _by_words(present: list[str]) -> tuple[list[str], list[str], str]:
             return case, [d for d in likely if d not in case], "by the word of the cases"
         if control:
             return [d for d in likely if d not in control], control, "by the word of the controls"
-        return [likely[1]], [likely[0]], "two diagnoses in alphabetical order, control first"
+        return [likely[1]], [likely[0]], ALPHABETICAL
     if len(likely) <= 1:
         known_control = bool(control) or likely in (["0"],)
         return ([], likely, "one diagnosis") if known_control else (likely, [], "one diagnosis")

@@ -299,12 +299,15 @@ def _after_query(
 
 
 def _alleles(counts: np.ndarray, sex_counts: SexCounts) -> tuple[np.ndarray, np.ndarray]:
-    """Return alternate and called alleles (n,); a male on X or Y has one copy."""
+    """Return alternate and called alleles (n,); a male on X or Y has one copy.
+
+    A heterozygous male is an error and has none.
+    """
     alt = counts[:, 1] + 2 * counts[:, 2]
     called = 2 * counts[:, :3].sum(1)
     male = sex_counts.case[:, 0] + sex_counts.control[:, 0]
-    alt[sex_counts.rows] -= male[:, 2]
-    called[sex_counts.rows] -= male[:, :3].sum(1)
+    alt[sex_counts.rows] -= male[:, 1] + male[:, 2]
+    called[sex_counts.rows] -= male[:, [0, 2]].sum(1) + 2 * male[:, 1]
     return alt, called
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import files
+from pipeline.errors import InputError
 from pipeline.genotypes import count_genotypes, pack, people_mask
 from pipeline.schema import (
     COUNT_DOCS,
@@ -31,6 +32,7 @@ from pipeline.sources.vcf import Region, VcfHeader, read_blocks
 from pipeline.tally import add_people, new_person_totals, snp_class
 
 _DIGEST_SPACE = 1 << 128
+_LARGEST_SUM = (1 << 32) - 1  # what an UINTEGER holds
 
 
 @dataclass(frozen=True)
@@ -193,6 +195,7 @@ def _sex_schema(n_diagnoses: int) -> pa.Schema:
 def _rows(block: Block, masks: np.ndarray, schema: pa.Schema) -> tuple[pa.Table, np.ndarray]:
     """Return the rows of a block as written, and its packed genotypes."""
     n = block.n
+    _refuse_overflow(block)
     packed = pack(block.codes[:n])
     counts = count_genotypes(packed, masks)  # (n, n_diagnoses, 4)
     columns: list = [
@@ -223,6 +226,18 @@ def _rows(block: Block, masks: np.ndarray, schema: pa.Schema) -> tuple[pa.Table,
         for column, field in zip(columns, schema, strict=False)
     ]  # fmt: skip
     return pa.Table.from_arrays([*arrays, blobs], schema=schema), packed
+
+
+def _refuse_overflow(block: Block) -> None:
+    """Raise when the depths or qualities of a site sum to more than a column of counts holds."""
+    for name, tally in (("DP", block.depth), ("GQ", block.gq)):
+        sums = tally[: block.n, :, 0].sum(1)
+        row = int(sums.argmax())
+        if sums[row] > _LARGEST_SUM:
+            raise InputError(
+                f"FORMAT/{name} of all people sums to at most {_LARGEST_SUM:,} at a site, but to "
+                f"{sums[row]:,} at {block.chrom[row]}:{block.pos[row]}; correct {name}."
+            )
 
 
 def _sex_rows(

@@ -11,6 +11,7 @@ from pipeline.files import safe_name
 from pipeline.people import require_both
 from pipeline.runs import Run
 from pipeline.settings import AnalysisSettings
+from pipeline.splits import make_splits
 
 
 def submit_training(
@@ -18,12 +19,14 @@ def submit_training(
 ) -> Run:
     """Queue a training and return its run; asking for the same again opens the run there is.
 
-    What can be told at once is told here: an unknown cohort, a missing class.
+    What can be told at once is told here: an unknown cohort, a missing class, too many folds.
     """
     cohort = open_cohort(cache, cohort_name)
     try:
         definition = cohort.define_cases(settings.people)
         require_both(definition, cohort.n_people)
+        case = cohort.is_in(definition.case)
+        make_splits(case[case | cohort.is_in(definition.control)], settings.split)
         # The run keeps who was who, so that the same words never mean other people later.
         people = settings.people.model_copy(
             update={

@@ -14,7 +14,7 @@ from pipeline.cli.options import (
     existing_parent,
     people_settings,
 )
-from pipeline.cli.output import Verb, emit, reporter, warn
+from pipeline.cli.output import Verb, emit, reporter, warn, warn_of_guess
 from pipeline.settings import IngestSettings, describe
 
 
@@ -179,6 +179,7 @@ def _quality(asked: argparse.Namespace) -> None:
     settings = analysis_settings(asked)
     cohort = open_cohort(asked.cache, asked.name)
     filtered = filter_variants(cohort, settings.quality, settings.people)
+    warn_of_guess(filtered.definition)
     value = filtered.as_dict() | {
         "definition": {
             "case": filtered.definition.case,
@@ -216,6 +217,7 @@ def _associate(asked: argparse.Namespace) -> None:
     out = existing_parent(asked.out) if asked.out else None
     cohort = open_cohort(asked.cache, asked.name)
     filtered = filter_variants(cohort, settings.quality, settings.people)
+    warn_of_guess(filtered.definition)
     found = associate(cohort, filtered, settings.association)
     if out:
         write_association(association_table(cohort, filtered, found), out)

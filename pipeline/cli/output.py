@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.files import plain
+from pipeline.people import CaseDefinition
 from pipeline.progress import OnProgress, Progress
 
 
@@ -34,6 +35,16 @@ def emit(asked: argparse.Namespace, value: Any, lines: Callable[[], list[str]]) 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
     print(text, file=sys.stderr)
+
+
+def warn_of_guess(definition: CaseDefinition) -> None:
+    """Say which diagnoses were taken as cases when nothing but their order told so."""
+    if definition.is_guess:
+        warn(
+            f"Taken as cases: {', '.join(definition.case)}; as controls: "
+            f"{', '.join(definition.control)}, by their order alone. Name them with --case and "
+            "--control."
+        )
 
 
 def reporter() -> OnProgress:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from pathlib import Path
 
 import pandas as pd
@@ -26,17 +27,23 @@ def read_genes(path: Path) -> pd.DataFrame:
     """
     rows = _rows(path)
     width = max((len(row) for row in rows[:50]), default=0)
-    if width == 9 and any(";" in row[8] or "=" in row[8] for row in rows[:50]):
-        spans = _from_gtf(rows)
-    elif width in {11, 16}:
-        spans = _from_ucsc(rows, width)
-    elif 4 <= width <= 12 and rows[0][1].isdigit():
-        spans = _from_bed(rows)
-    else:
+    try:
+        if width == 9 and any(";" in row[8] or "=" in row[8] for row in rows[:50]):
+            spans = _from_gtf(rows)
+        elif width in {11, 16}:
+            spans = _from_ucsc(rows, width)
+        elif 4 <= width <= 12 and rows[0][1].isdigit():
+            spans = _from_bed(rows)
+        else:
+            raise InputError(
+                "A gene table is GTF, GFF3, BED, refFlat or refGene, but "
+                f"{path.name} has {width} columns; give one of these."
+            )
+    except (IndexError, ValueError) as error:
         raise InputError(
-            "A gene table is GTF, GFF3, BED, refFlat or refGene, but "
-            f"{path.name} has {width} columns; give one of these."
-        )
+            f"Every row of a gene table has a start and an end, but one of {path.name} has not "
+            f"({error}); mend that row."
+        ) from None
     frame = pd.DataFrame(spans, columns=["gene", "chrom", "gene_start", "gene_end", "strand"])
     frame["chrom_order"] = [chromosome_order(chrom) for chrom in frame["chrom"]]
     frame = frame[frame["chrom_order"] != OTHER_CHROMOSOME]
@@ -56,7 +63,7 @@ def _rows(path: Path) -> list[list[str]]:
             lines = handle.read().splitlines()
     except FileNotFoundError:
         raise InputError(f"The gene table {path} does not exist; check its path.") from None
-    except (OSError, UnicodeDecodeError, EOFError) as error:
+    except (OSError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise InputError(
             f"The gene table {path.name} cannot be read ({error}); copy it again."
         ) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,6 +108,12 @@ def read_header_line(path: Path) -> list[str]:
 
 def _read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
     header, *rows = _read_cells(path)
+    repeated = sorted(name for name, n in Counter(header).items() if n > 1)
+    if repeated:
+        raise InputError(
+            f"Every column of {path.name} needs a name of its own, but {repeated[0]!r} stands "
+            "twice in its header; rename one."
+        )
     for number, row in enumerate(rows, start=2):
         if len(row) != len(header):
             raise InputError(
@@ -123,7 +130,7 @@ def _read_cells(path: Path) -> list[list[str]]:
             lines = [line for line in handle.read().splitlines() if line.strip()]
     except FileNotFoundError:
         raise InputError(f"The phenotype table {path} does not exist; check its path.") from None
-    except (UnicodeDecodeError, OSError, EOFError) as error:
+    except (UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"The phenotype table {path.name} is not readable text ({error}); "
             "save it as a tab-separated text file."
@@ -138,7 +145,13 @@ def _read_cells(path: Path) -> list[list[str]]:
     delimiter = next((d for d in "\t,;" if d in lines[0]), None)
     if delimiter is None:
         return [line.split() for line in lines]
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    try:
+        return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error as error:
+        raise InputError(
+            f"The cells of {path.name} cannot be told apart ({error}); "
+            "save it as a tab-separated text file."
+        ) from None
 
 
 def _named(header: list[str], names: tuple[str, ...]) -> str | None:

@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 
 from pipeline import experiment, runs
-from pipeline.encoding import Encoding
 from pipeline.ingest import ingest
 from pipeline.settings import SplitSettings
 from pipeline.splits import Split, make_splits
