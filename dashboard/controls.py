@@ -37,11 +37,7 @@ def settings_widgets(
         if field.kind == "words":
             continue
         base = getattr(values, name)
-        histogram = (histograms or {}).get(name)
-        place = st.container() if histogram else None
-        value = _draw(group, field, stage, base)
-        if place is not None and histogram is not None:
-            place.altair_chart(histogram(value), theme=None, key=f"{stage}.{name}.histogram")
+        value = _draw(group, field, stage, base, (histograms or {}).get(name))
         if value != base:
             changes[f"{stage}.{name}"] = value
     return changes
@@ -92,8 +88,40 @@ def preset_buttons(stage: str, group: type[Settings], *, only: Iterable[str] | N
         )
 
 
-def _draw(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
+def _draw(
+    group: type[Settings], field: Field, stage: str, base: Any, histogram: Histogram | None
+) -> Any:
     """Draw the widget of one field and return its value; None is off."""
+    if not (field.can_be_off and field.kind in ("whole", "fraction")):
+        place = st.container() if histogram else None
+        value = _plain(group, field, stage, base)
+    else:
+        is_on = st.toggle(
+            field.label,
+            value=base is not None,
+            key=switch_key(stage, field.name),
+            help=field.help,
+            bind="query-params",
+        )
+        place = st.container() if histogram else None
+        held = _number(
+            field,
+            field.start if base is None else base,
+            {
+                "key": widget_key(stage, field.name),
+                "bind": "query-params",
+                "label_visibility": "collapsed",
+                "disabled": not is_on,
+            },
+        )
+        value = held if is_on else None
+    if place is not None and histogram is not None:
+        # Drawn last, in the place kept above the slider: only now is the cut known.
+        place.altair_chart(histogram(value), theme=None, key=f"{stage}.{field.name}.histogram")
+    return value
+
+
+def _plain(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
     key = widget_key(stage, field.name)
     common: dict[str, Any] = {"key": key, "help": field.help, "bind": "query-params"}
     if field.kind == "switch":
@@ -102,19 +130,7 @@ def _draw(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
         return _choice(field, base, common)
     if field.kind == "numbers":
         return _numbers(group, field, base, common)
-    if not field.can_be_off:
-        return _number(field, base, common)
-    is_on = st.toggle(
-        field.label,
-        value=base is not None,
-        key=switch_key(stage, field.name),
-        help=field.help,
-        bind="query-params",
-    )
-    start = field.start if base is None else base
-    hidden = common | {"help": None, "label_visibility": "collapsed", "disabled": not is_on}
-    value = _number(field, start, hidden)
-    return value if is_on else None
+    return _number(field, base, common)
 
 
 def _choice(field: Field, base: Any, common: dict[str, Any]) -> Any:

@@ -44,15 +44,13 @@ def problem(text: str) -> None:
     st.error(text, icon=":material/error:")
 
 
-def interval(measured: dict[str, float | None], percent: bool = False) -> str:
-    """Return a value with its limits: 0.714 (0.671 to 0.754), or in percent."""
+def interval(measured: dict[str, float | None]) -> str:
+    """Return a value with its limits: 0.714 (0.671 to 0.754)."""
     if measured["value"] is None:
         return "none"
-    form = "{:.0%}" if percent else "{:.3f}"
-    text = form.format(measured["value"])
     if measured["low"] is None or measured["high"] is None:
-        return text
-    return f"{text} ({form.format(measured['low'])} to {form.format(measured['high'])})"
+        return f"{measured['value']:.3f}"
+    return f"{measured['value']:.3f} ({measured['low']:.3f} to {measured['high']:.3f})"
 
 
 def duration(seconds: float | None) -> str:

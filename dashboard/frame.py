@@ -21,7 +21,7 @@ PAGES = {
     "training": (training, "Training", ":material/model_training:"),
     "run": (run, "Run", ":material/monitoring:"),
 }
-FIRST = "cohort"
+FIRST, ROOT = "cohort", "root"
 
 
 def show() -> None:
@@ -61,14 +61,14 @@ def _start_pages() -> list[st.Page]:
 def _pages(chosen: list[View]) -> dict[str, st.Page]:
     """Return the pages in the order of the arrow; each is given the view once it is chosen."""
     return {
-        name: st.Page(_shown(page, chosen), title=title, icon=icon, url_path=name,
-                      default=name == FIRST)
+        name: st.Page(_shown(page, chosen), title=title, icon=icon, default=name == FIRST,
+                      url_path=ROOT if name == FIRST else name)
         for name, (page, title, icon) in PAGES.items()
     }  # fmt: skip
 
 
 def _first_by_name(chosen: list[View]) -> st.Page:
-    """Return the first page once more: Streamlit serves a default page at / alone."""
+    """Return the first page once more, under its name: a default page is served at / alone."""
     page, title, icon = PAGES[FIRST]
     return st.Page(_shown(page, chosen), title=title, icon=icon, url_path=FIRST,
                    visibility="hidden")  # fmt: skip

@@ -11,7 +11,7 @@ import pandas as pd
 from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError
 from pipeline.people import require_both
-from pipeline.quality import Filtered, SexCounts
+from pipeline.quality import Filtered, SexCounts, count_alleles
 from pipeline.schema import plain_chromosome
 from pipeline.settings import AssociationSettings
 from pipeline.statistics import (
@@ -177,13 +177,7 @@ def odds_ratios(cohort: Cohort, filtered: Filtered, rows: np.ndarray | None = No
 
 def effect_allele_frequency(filtered: Filtered) -> np.ndarray:
     """Return the frequency of ALT over cases and controls, (n_kept,); NaN without a call."""
-    counts = (filtered.case + filtered.control).astype(np.int64)
-    alt = counts[:, 1] + 2 * counts[:, 2]
-    called = 2 * counts[:, :3].sum(1)
-    sex = filtered.sex_counts
-    male = (sex.case + sex.control)[:, _MALE]
-    alt[sex.rows] -= male[:, 1] + male[:, 2]  # a heterozygous male is an error and has no copy
-    called[sex.rows] -= male[:, [0, 2]].sum(1) + 2 * male[:, 1]
+    alt, called = count_alleles(filtered.case + filtered.control, filtered.sex_counts)
     return np.divide(alt, called, out=np.full(len(alt), np.nan), where=called > 0)
 
 

@@ -281,7 +281,7 @@ def _after_query(
 
     alive = np.flatnonzero(removed_by == KEPT)
     if settings.min_mac > 0:
-        alt, called = _alleles(case + control, sex_counts)
+        alt, called = count_alleles(case + control, sex_counts)
         minor = np.minimum(alt, called - alt)
         remove("mac", alive[minor[alive] < settings.min_mac])
         alive = np.flatnonzero(removed_by == KEPT)
@@ -298,7 +298,7 @@ def _after_query(
     return on
 
 
-def _alleles(counts: np.ndarray, sex_counts: SexCounts) -> tuple[np.ndarray, np.ndarray]:
+def count_alleles(counts: np.ndarray, sex_counts: SexCounts) -> tuple[np.ndarray, np.ndarray]:
     """Return alternate and called alleles (n,); a male on X or Y has one copy.
 
     A heterozygous male is an error and has none.

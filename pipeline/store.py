@@ -89,16 +89,18 @@ class Store:
 
     def __init__(self, path: Path, attached: dict[str, Path] | None = None):
         self.path = path
-        try:
-            self._connection = duckdb.connect(str(path), read_only=True)
-        except duckdb.IOException as error:
-            raise StaleArtifactError(
-                f"The cohort file {path.name} cannot be opened ({str(error).splitlines()[0]}); "
-                "ingest the cohort again."
-            ) from None
-        for kind, other in (attached or {}).items():
-            quoted = str(other).replace("'", "''")
-            self._connection.execute(f"ATTACH '{quoted}' AS \"{kind}\" (READ_ONLY)")
+        # Not `connect(path)`: all who connect to a path in a process share one database with one
+        # set of attached files, so a cohort could not be opened twice, nor with other genes.
+        self._connection = duckdb.connect()
+        for kind, file in {"cohort": path, **(attached or {})}.items():
+            quoted = str(file).replace("'", "''")
+            try:
+                self._connection.execute(f"ATTACH '{quoted}' AS \"{kind}\" (READ_ONLY)")
+            except duckdb.IOException as error:
+                raise StaleArtifactError(
+                    f"The {kind} file {file.name} cannot be opened ({str(error).splitlines()[0]}); "
+                    "ingest the cohort again."
+                ) from None
         self._connection.execute("SET enable_progress_bar = false")
         self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         self._connection.execute("SET enable_external_access = false")
@@ -112,8 +114,14 @@ class Store:
                 f"{self.certificate['format_version']}; ingest the cohort again."
             )
 
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own for one query of one thread."""
+        cursor = self._connection.cursor()
+        cursor.execute("USE cohort")
+        return cursor
+
     def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
-        return self._connection.cursor().execute(sql, list(parameters))
+        return self._cursor().execute(sql, list(parameters))
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple]:
         """Return the rows of a query as tuples."""
@@ -157,7 +165,7 @@ class Store:
 
     @contextmanager
     def _wanted(self, rows: np.ndarray) -> Iterator[duckdb.DuckDBPyConnection]:
-        cursor = self._connection.cursor()
+        cursor = self._cursor()
         try:
             cursor.register("wanted", pa.table({"wanted_index": pa.array(rows, pa.uint32())}))
             yield cursor

@@ -73,6 +73,13 @@ def ingested(folder: Path, paths: list[Path], name: str = "c", workers: int = 1,
     return made.fingerprint, found
 
 
+@pytest.fixture
+def by_region(monkeypatch) -> None:
+    """Cut as finely as the index can, small files and one worker too."""
+    monkeypatch.setattr(ingest_module, "_TASK_BYTES", (1, 1))
+    monkeypatch.setattr(ingest_module, "_WHOLE_BYTES", 0)
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory) -> tuple[str, dict]:
     folder = tmp_path_factory.mktemp("plain")
@@ -80,14 +87,13 @@ def plain(tmp_path_factory) -> tuple[str, dict]:
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_result_does_not_depend_on_workers_or_cutting(tmp_path, plain, workers, monkeypatch):
-    monkeypatch.setattr(ingest_module, "_TASK_BYTES", (1, 1))  # as many tasks as there are blocks
+def test_result_does_not_depend_on_workers_or_cutting(tmp_path, plain, workers, by_region):
     path = write_vcf(tmp_path / "a.vcf.gz", vcf_text(random_records(150), SAMPLES))
     assert ingested(tmp_path, [path], workers=workers) == plain
 
 
 @pytest.mark.parametrize("kind", ["vcf.gz", "vcf.gz csi", "vcf.gz alone", "bcf", "bcf alone"])
-def test_result_does_not_depend_on_the_format(tmp_path, plain, kind):
+def test_result_does_not_depend_on_the_format(tmp_path, plain, kind, by_region):
     require_tool("bcftools")
     path = write_vcf(tmp_path / f"a.{kind.split()[0]}", TEXT)
     if kind.endswith("csi"):
@@ -99,14 +105,11 @@ def test_result_does_not_depend_on_the_format(tmp_path, plain, kind):
     assert ingested(tmp_path, [path]) == plain
 
 
-def test_one_file_a_chromosome_in_any_order(tmp_path, plain):
-    paths = [
-        write_vcf(
-            tmp_path / f"{c}.vcf.gz",
-            vcf_text([r for r in random_records(150) if r[0] == c], SAMPLES),
-        )  # fmt: skip
-        for c in ("X", "1", "2")
-    ]
+def test_one_file_a_chromosome_in_any_order(tmp_path, plain, by_region):
+    paths = []
+    for chrom in ("X", "1", "2"):
+        records = [r for r in random_records(150) if r[0] == chrom]
+        paths.append(write_vcf(tmp_path / f"{chrom}.vcf.gz", vcf_text(records, SAMPLES)))
     assert ingested(tmp_path, paths, workers=2) == plain
     assert ingested(tmp_path, paths[::-1]) == plain
 
@@ -153,7 +156,7 @@ def test_people_in_one_file_only_are_left_out_and_named(tmp_path, plain):
 
 CALLS = [  # call, chromosome, sex, codes of the rows of alternates 1 and 2: missing, reference
     ("0/0", "1", "F", (0, 0), (0, 0)),
-    ("0/1", "1", "F", (1, 0), (1, 0)),
+    ("0/1", "1", "F", (1, 3), (1, 0)),
     ("1|1", "1", "F", (2, 3), (2, 0)),
     ("1/2", "1", "F", (3, 3), (1, 1)),
     ("0/2", "1", "F", (3, 1), (0, 1)),
@@ -175,14 +178,12 @@ CALLS = [  # call, chromosome, sex, codes of the rows of alternates 1 and 2: mis
 
 @pytest.mark.parametrize(("call", "chrom", "sex", "missing", "reference"), CALLS)
 def test_rules_of_single_calls(tmp_path, call, chrom, sex, missing, reference):
-    """0/1 of a second person, so that the first is what is tested; a call of 1|1 is 3 at row 2."""
+    """Each call at a site with two alternates, under both rules of other alleles."""
     text = vcf_text([[chrom, 3_000_000, "A", "C,*", "GT", call, "0/1"]], ["a", "b"])
     people, sexes = {"a": "case", "b": "control"}, {"a": sex, "b": "F"}
     for rule, expected in (("missing", missing), ("reference", reference)):
         settings = IngestSettings(other_alleles=rule)
         cohort = make_cohort(tmp_path, text, people, sexes, settings, name=rule)
-        if rule == "missing" and call in {"1|1", "1"}:
-            expected = (expected[0], 3)
         assert tuple(codes(cohort)[:, 0].tolist()) == expected, rule
 
 
@@ -231,7 +232,7 @@ def test_genotype_masks_leave_calls_without_the_figure(tmp_path):
 # The index: every record is found, or the file is refused.
 
 
-def test_every_chromosome_of_a_small_indexed_file_is_read(tmp_path):
+def test_every_chromosome_of_a_small_indexed_file_is_read(tmp_path, by_region):
     """All of a small file lies in its first block, at byte 0."""
     records = [[c, 100, "A", "C", "GT", *["0/1"] * 7] for c in ("1", "2", "X")]
     for suffix in ("vcf.gz", "bcf"):
@@ -242,7 +243,7 @@ def test_every_chromosome_of_a_small_indexed_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["tbi", "csi", "bcf"])
-def test_record_across_the_border_of_two_windows(tmp_path, kind):
+def test_record_across_the_border_of_two_windows(tmp_path, kind, by_region):
     """A csi has no smallest bin for it, and so no place in the list of windows."""
     records = [["1", 16_380, "A" * 20, "A", "GT", *["0/1"] * 7],
                ["2", 100, "A", "C", "GT", *["0/1"] * 7]]  # fmt: skip
@@ -255,9 +256,8 @@ def test_record_across_the_border_of_two_windows(tmp_path, kind):
 
 
 @pytest.mark.parametrize("suffix", ["vcf.gz", "bcf"])
-def test_chromosomes_in_another_order_than_the_header(tmp_path, suffix, monkeypatch):
+def test_chromosomes_in_another_order_than_the_header(tmp_path, suffix, by_region):
     """Two chromosomes share a block; neither is read twice, in whatever order they are named."""
-    monkeypatch.setattr(ingest_module, "_TASK_BYTES", (1, 1))
     rng = np.random.default_rng(0)
     records = [
         [c, 100 + 10 * i, "A", "C", "GT", *rng.choice(["0/0", "0/1", "./."], 7)]
@@ -274,7 +274,7 @@ def test_chromosomes_in_another_order_than_the_header(tmp_path, suffix, monkeypa
     assert [(row[1], row[3]) for row in found["variants"]] == [(r[0], r[1]) for r in records]
 
 
-def test_chromosome_names_with_colons(tmp_path):
+def test_chromosome_names_with_colons(tmp_path, by_region):
     names = ("HLA-A*01:01:01", "chrUn:7-9")
     records = [[c, 5, "A", "C", "GT", *["0/1"] * 7] for c in names]
     for suffix in ("vcf.gz", "bcf"):
@@ -290,7 +290,7 @@ def big_text() -> str:
 
 @pytest.mark.parametrize("suffix", ["vcf.gz", "bcf"])
 @pytest.mark.parametrize("has_index", [True, False])
-def test_damage_in_the_middle_is_an_error_never_a_loss(tmp_path, suffix, has_index):
+def test_damage_in_the_middle_is_an_error_never_a_loss(tmp_path, suffix, has_index, by_region):
     path = write_vcf(tmp_path / f"a.{suffix}", big_text())
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
@@ -306,7 +306,7 @@ def test_damage_in_the_middle_is_an_error_never_a_loss(tmp_path, suffix, has_ind
     assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
 
 
-def test_index_of_another_file_is_refused(tmp_path):
+def test_index_of_another_file_is_refused(tmp_path, by_region):
     half = big_text().splitlines(keepends=True)
     short = write_vcf(tmp_path / "short.vcf.gz", "".join(half[: len(half) // 2]))
     full = write_vcf(tmp_path / "full.vcf.gz", "".join(half))
@@ -316,6 +316,17 @@ def test_index_of_another_file_is_refused(tmp_path):
     Path(f"{full}.tbi").write_bytes(b"no index")
     with pytest.raises(InputError, match="cannot be read"):
         ingested(tmp_path, [full])
+
+
+def test_link_to_a_file_keeps_its_name_and_index(tmp_path, plain, by_region):
+    path = write_vcf(tmp_path / "a.vcf.gz", TEXT)
+    path.rename(tmp_path / "blob-1")
+    path.symlink_to(tmp_path / "blob-1")
+    assert ingested(tmp_path, [path]) == plain
+    other = tmp_path / "b.vcf.gz"
+    other.symlink_to(tmp_path / "blob-1")
+    with pytest.raises(InputError, match="twice"):
+        ingested(tmp_path, [path, other])
 
 
 def test_index_older_than_its_file_is_left_aside(tmp_path, plain):
@@ -334,8 +345,7 @@ def tree(cache: Path) -> list[str]:
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("phase", ["reading genotypes", "writing the cohort"])
-def test_cancel_leaves_nothing(tmp_path, workers, phase, monkeypatch):
-    monkeypatch.setattr(ingest_module, "_TASK_BYTES", (1, 1))
+def test_cancel_leaves_nothing(tmp_path, workers, phase, by_region):
     table = write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
     path = write_vcf(tmp_path / "a.vcf.gz", big_text())
 
@@ -352,7 +362,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from pipeline import ingest as module, shards
-module._TASK_BYTES = (1, 1)
+module._TASK_BYTES, module._WHOLE_BYTES = (1, 1), 0
 left = 4
 def run_task(*arguments):
     global left
@@ -366,8 +376,7 @@ module.ingest(folder / "cache", "c", [folder / "a.vcf.gz"], folder / "p.tsv", wo
 """
 
 
-def test_kill_and_again_goes_on_from_finished_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(ingest_module, "_TASK_BYTES", (1, 1))
+def test_kill_and_again_goes_on_from_finished_shards(tmp_path, monkeypatch, by_region):
     path = write_vcf(tmp_path / "a.vcf.gz", big_text())
     write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
     command = [sys.executable, "-c", KILLED, str(tmp_path)]
@@ -434,7 +443,7 @@ def test_two_ingests_of_the_same_files_do_not_meet(tmp_path, monkeypatch):
             seen.append(progress.phase)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(ingest_module.os, "getpid", lambda: 1)
-                with pytest.raises(InputError, match="one ingest|One ingest"):
+                with pytest.raises(InputError, match="One ingest"):
                     ingest(tmp_path / "cache", "d", [path], table, workers=1)
 
     ingest(tmp_path / "cache", "c", [path], table, workers=1, on_progress=again)
@@ -464,7 +473,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
                               capture_output=True, text=True, check=True,
                               cwd=files.PROJECT_ROOT)  # fmt: skip
         peaks.append(int(done.stdout))
-    assert peaks[1] < peaks[0] + 60, peaks  # the genotypes alone are 16 MB more, the text 64 MB
+    assert peaks[1] < 1.5 * peaks[0], peaks
 
 
 # Recounts.

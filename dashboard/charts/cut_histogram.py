@@ -107,6 +107,7 @@ def cut_histogram(
         title="" if small else label,
         description=f"Histogram of {named}: {int(bins.n.sum()):,} {counted.lower()}; {sides}.",
         height=SMALL - 34 if small else LARGE,
+        see_through=small,
     )
 
 

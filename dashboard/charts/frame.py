@@ -33,17 +33,20 @@ def finish(
     height: float,
     subtitle: str | list[str] = "",
     canvas: bool = False,
+    see_through: bool = False,
 ) -> AnyChart:
     """Return the chart with its title, its description for those who cannot see it, and the theme.
 
     The chart is as wide as what holds it; give it another width by `.properties(width=…)`.
-    A chart of many marks is drawn on a canvas, where the browser stays quick.
+    A chart of many marks is drawn on a canvas, where the browser stays quick; one that is
+    `see_through` takes the ground of the sidebar or card that it stands on.
     """
     if title:
         sentences = [subtitle] if isinstance(subtitle, str) else subtitle
         lines = [line for text in sentences for line in textwrap.wrap(text, SUBTITLE_CHARACTERS)]
         chart = chart.properties(title=alt.TitleParams(title, subtitle=lines))
     renderer = "canvas" if canvas else "svg"
+    config = vega_config(palette) | ({"background": "transparent"} if see_through else {})
     return chart.properties(
         width="container",
         height=height,
@@ -52,7 +55,7 @@ def finish(
         padding={"left": 4, "right": 10, "top": 6, "bottom": 8},
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         usermeta={"embedOptions": {"renderer": renderer}},
-    ).configure(**vega_config(palette))
+    ).configure(**config)
 
 
 def tooltip(**fields: tuple[str, str]) -> list[alt.Tooltip]:

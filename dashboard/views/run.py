@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders
+from dashboard import elements, loaders, state
 from dashboard.charts.confusion import confusion
 from dashboard.charts.metric_intervals import metric_intervals
 from dashboard.charts.roc import roc
@@ -34,13 +34,8 @@ def show(view: View) -> None:
         elements.empty("No run yet. Choose a network on the page Training and train it.")
         st.page_link(view.pages["training"], label="Training", icon=":material/model_training:")
         return
-    by_id = {run.id: run for run in known}
-    run_id = st.selectbox(
-        "Run", list(by_id), format_func=lambda one: _title(by_id[one]), key="run",
-        bind="query-params",
-    )  # fmt: skip
     try:
-        run = loaders.run(run_id)
+        run = _choose({run.id: run for run in known})
     except NotFoundError as problem:
         elements.problem(str(problem))
         return
@@ -62,6 +57,28 @@ def show(view: View) -> None:
     _made_of(run, metrics)
 
 
+def _choose(by_id: dict[str, Run]) -> Run:
+    """Return the run that the address names, else the newest, and let another be chosen.
+
+    The address always names it: bound as other widgets are, the newest run would be left out,
+    and a link to it would show another one tomorrow.
+    """
+    asked = st.query_params.get("run", next(iter(by_id)))
+    if asked not in by_id:
+        by_id |= {asked: loaders.run(asked)}
+    st.query_params["run"] = asked
+    state.put("run_choice", asked)
+    st.selectbox(
+        "Run", list(by_id), format_func=lambda one: _title(by_id[one]), key="run_choice",
+        on_change=_name_choice,
+    )  # fmt: skip
+    return loaders.run(asked)
+
+
+def _name_choice() -> None:
+    st.query_params["run"] = state.get("run_choice")
+
+
 def _title(run: Run) -> str:
     when = run.created[:16].replace("T", " ")
     return f"{run.cohort} · {run.preset or 'own settings'} · {when} · {run.state} · {run.id[:8]}"
@@ -71,8 +88,12 @@ def _sentence(metrics: dict[str, Any]) -> str:
     """Return the first line: the numbers that answer the question of the page."""
     test = metrics["test"]
     seen = "it had never seen" if metrics["protocol"] == "honest" else "set aside"
-    accuracy = elements.interval(test["accuracy"], percent=True).replace("(", "(95 %: ")
-    parts = [f"On {test['n']:,} people {seen}, the network is right for {accuracy}"]
+    accuracy = test["accuracy"]
+    limits = f"95% interval {100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}"
+    parts = [
+        f"On {test['n']:,} people {seen}, the network is right for {accuracy['value']:.0%} "
+        f"({limits})"
+    ]
     baselines = metrics["baselines"]
     if "logistic_l1" in baselines:
         parts.append(f"logistic regression for {baselines['logistic_l1']['accuracy']['value']:.0%}")

@@ -61,6 +61,7 @@ def _presets() -> str:
         default="final_2d",
         key="preset",
         required=True,
+        wrap=True,
         bind="query-params",
         on_change=_fill_in_preset,
     )

@@ -11,11 +11,13 @@ import ctypes
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import cyvcf2
 import cyvcf2.cyvcf2
 import numpy as np
+import pysam
 
 from pipeline.errors import InputError
 from pipeline.schema import region_of
@@ -154,15 +156,14 @@ def _open(path: Path) -> cyvcf2.VCF:
 
 def _records(reader: cyvcf2.VCF, path: Path, region: Region | None) -> Iterator[cyvcf2.Variant]:
     last = "its first record"
-    suspicious = None
+    quality = _QualityText(path, region)
     try:
-        for record in reader(str(region)) if region else reader:
+        for number, record in enumerate(reader(str(region)) if region else reader):
             if region and not region.start <= record.POS <= region.end:
                 continue
             last = f"{record.CHROM}:{record.POS}"
-            if record.QUAL == 0.0 and suspicious is None:
-                suspicious = (record.CHROM, record.POS)
-                _refuse_text_quality(path, *suspicious)
+            if record.QUAL == 0.0:
+                quality.refuse_word(number, record.CHROM, record.POS)
             yield record
     except InputError:
         raise
@@ -175,27 +176,57 @@ def _records(reader: cyvcf2.VCF, path: Path, region: Region | None) -> Iterator[
         ) from None
 
 
-def _refuse_text_quality(path: Path, chrom: str, pos: int) -> None:
-    """Raise when the QUAL that htslib read as 0 is a word; htslib does not say so."""
-    if path.suffix == ".bcf":
-        return
-    with path.open("rb") as probe:
-        opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
-    with opened(path, "rb") as handle:  # type: ignore[operator]
-        for line in handle:
-            if line.startswith(b"#"):
-                continue
-            fields = line.split(b"\t", 6)
-            if fields[0].decode() != chrom or int(fields[1]) != pos:
+class _QualityText:
+    """The text of QUAL where htslib reads 0: a word reads as 0 too, and htslib does not say so.
+
+    Only the first zeros of a stretch are looked up, since a file may be full of true ones.
+    """
+
+    _MOST = 100
+
+    def __init__(self, path: Path, region: Region | None):
+        self._path = path
+        self._region = region
+        self._left = 0 if path.suffix == ".bcf" else self._MOST
+        self._next = 0
+        self._lines: Iterator[str] = iter(())
+
+    def refuse_word(self, number: int, chrom: str, pos: int) -> None:
+        """Raise `InputError` when QUAL of a record, the `number`-th read, is no number."""
+        if not self._left:
+            return
+        self._left -= 1
+        for line in self._lines_at(number, chrom, pos):
+            fields = line.split("\t", 6)
+            if len(fields) < 6 or fields[:2] != [chrom, str(pos)]:
                 continue
             try:
                 float(fields[5])
             except ValueError:
+                if fields[5] == ".":
+                    continue
                 raise InputError(
-                    f"QUAL is a number or '.', but {path.name} has "
-                    f"{fields[5].decode(errors='replace')!r} at {chrom}:{pos}; mend that column."
+                    f"QUAL is a number or '.', but {self._path.name} has {fields[5]!r} at "
+                    f"{chrom}:{pos}; mend that column."
                 ) from None
-            return
+
+    def _lines_at(self, number: int, chrom: str, pos: int) -> list[str]:
+        if self._region:
+            with pysam.TabixFile(str(self._path)) as indexed:
+                return list(indexed.fetch(chrom, max(0, pos - 1), pos))
+        if not self._next:
+            self._lines = self._body()
+        found = list(islice(self._lines, number - self._next, number - self._next + 1))
+        self._next = number + 1
+        return found
+
+    def _body(self) -> Iterator[str]:
+        with self._path.open("rb") as probe:
+            opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
+        with opened(self._path, "rt", encoding="utf-8", errors="replace") as handle:  # type: ignore[operator]
+            for line in handle:
+                if line.strip() and not line.startswith("#"):
+                    yield line
 
 
 def _reorder(read: tuple[str, ...], cast: Cast) -> np.ndarray | None:
