@@ -22,7 +22,8 @@ HEIGHT = 480  # pixels: readable from the back of a room
 FOLD_FROM = 40  # a taller plot than this is folded, so that the ordinary hits keep their room
 FOLD_AT = 20
 LABEL_GAP = 17
-NAMES = 210  # pixels right of the points for the names of the lines
+HANDLE = 26
+NAMES = 224  # pixels right of the points for the names of the lines
 
 
 def manhattan(
@@ -82,10 +83,11 @@ def manhattan(
             alt.selection_point(name="hit", fields=["variant_index"], empty=False, toggle=False)
         )
     )
-    layers: list[AnyChart] = [dots]
+    # Lines and their names lie under the points: on a telephone a name must not hide a hit.
+    layers: list[AnyChart] = []
     names = lines[["label", "y"]]
     if is_folded:
-        layers.insert(0, _fold(y_scale, y_axis, palette))
+        layers.append(_fold(y_scale, y_axis, palette))
         fold = pd.DataFrame({"label": [f"axis folded above {FOLD_AT}"], "y": [float(FOLD_AT)]})
         names = pd.concat([names, fold], ignore_index=True)
     if len(lines):
@@ -94,11 +96,16 @@ def manhattan(
             .mark_rule(strokeWidth=1.3, color=palette.muted, x=0, x2=_right())
             .encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis), tooltip=tooltip(label=("Line", "")))
         )
-    layers += _names(
-        names, [_place(y, highest, is_folded, height) for y in names.y], height, palette
-    )
-    if selection_line is not None:
-        layers += _handle(selection_line, y_scale, y_axis, palette)
+    exact = [_place(y, highest, is_folded, height) for y in names.y]
+    if selection_line is None:
+        layers += _names(names.label, spread(exact, LABEL_GAP, 8, height - 8), palette)
+        layers.append(dots)
+    else:
+        exact.append(_place(selection_line[0], highest, is_folded, height))
+        places = spread(exact, HANDLE - 2, HANDLE / 2, height - HANDLE / 2)
+        layers += _names(names.label, places[:-1], palette)
+        layers.append(dots)
+        layers += _handle(selection_line, y_scale, y_axis, exact[-1], places[-1], palette)
     n_hits = int(rows.is_hit.sum())
     n_variants = int(rows.n_binned.sum())
     return finish(
@@ -166,12 +173,10 @@ def _place(y: float, highest: float, is_folded: bool, height: int) -> float:
     return fold * (1 - (y - FOLD_AT) / (highest - FOLD_AT))
 
 
-def _names(
-    names: pd.DataFrame, places: list[float], height: int, palette: Palette
-) -> list[AnyChart]:
+def _names(names: pd.Series, places: list[float], palette: Palette) -> list[AnyChart]:
     """Return the names of the lines at their right end: beside the points, or on them if narrow."""
     layers: list[AnyChart] = []
-    for name, place in zip(names.label, spread(places, LABEL_GAP, 8, height - 8), strict=True):
+    for name, place in zip(names, places, strict=True):
         style = {
             "x": pixels(f"width - (width > {WIDE} ? {NAMES - 8} : 2)"),
             "y": place,
@@ -185,26 +190,44 @@ def _names(
 
 
 def _handle(
-    selection_line: tuple[float, int], y_scale: alt.Scale, y_axis: alt.Axis, palette: Palette
+    selection_line: tuple[float, int],
+    y_scale: alt.Scale,
+    y_axis: alt.Axis,
+    exact: float,
+    place: float,
+    palette: Palette,
 ) -> list[AnyChart]:
-    """Return the selection threshold as something that looks movable, with what lies above it."""
+    """Return the selection threshold as something that looks movable, with what lies above it.
+
+    The handle stands beside the points, at `place`; where that has no room on them, at `exact`.
+    """
     y, n_above = selection_line
     words = f"{n_above:,} variants above"
     chart = alt.Chart(pd.DataFrame({"y": [y], "words": [words]}))
-    place = alt.Y("y:Q", scale=y_scale, axis=y_axis)
-    end = 7.7 * len(words) + 44
-    ends = {"x": 12, "x2": end, "yOffset": -13, "y2Offset": 13, "cornerRadius": 13}
-    arrow = {"x": 28, "size": 34, "filled": True, "opacity": 1, "color": palette.background}
+    left = f"(width > {WIDE} ? width - {NAMES - 4} : 12)"
+
+    def x(shift: float) -> alt.XValue:
+        return alt.XValue(pixels(f"{left} + {shift}"))
+
+    def down(shift: float) -> object:
+        return wide_or(place + shift, exact + shift)
+
+    arrow = {"size": 34, "filled": True, "opacity": 1, "color": palette.background}
     return [
         chart.mark_rule(
             strokeDash=DASH_CUT, strokeWidth=2, color=palette.ink, x=0, x2=_right()
-        ).encode(y=place),
-        chart.mark_rect(color=palette.ink, **ends).encode(y=place, y2="y:Q"),
-        chart.mark_point(shape="triangle-up", yOffset=-5, **arrow).encode(y=place),
-        chart.mark_point(shape="triangle-down", yOffset=5, **arrow).encode(y=place),
+        ).encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis)),
+        chart.mark_rect(color=palette.ink, cornerRadius=HANDLE / 2).encode(
+            x=x(0),
+            x2=alt.X2Value(pixels(f"{left} + {7.6 * len(words) + 36}")),
+            y=alt.YValue(down(-HANDLE / 2)),
+            y2=alt.Y2Value(down(HANDLE / 2)),
+        ),
+        chart.mark_point(shape="triangle-up", **arrow).encode(x=x(16), y=alt.YValue(down(-5))),
+        chart.mark_point(shape="triangle-down", **arrow).encode(x=x(16), y=alt.YValue(down(5))),
         chart.mark_text(
-            align="left", x=40, baseline="middle", color=palette.background, fontWeight=600
-        ).encode(y=place, text="words:N"),
+            align="left", baseline="middle", color=palette.background, fontWeight=600
+        ).encode(x=x(28), y=alt.YValue(down(0)), text="words:N"),
     ]
 
 

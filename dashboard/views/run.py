@@ -38,6 +38,7 @@ def show(view: View) -> None:
         run = _choose({run.id: run for run in known})
     except NotFoundError as problem:
         elements.problem(str(problem))
+        st.page_link(view.pages["run"], label="The newest run", icon=":material/monitoring:")
         return
     metrics = loaders.metrics(run)
     if run.state != "finished" or not metrics:

@@ -46,7 +46,7 @@ def show(view: View) -> None:
     with right:
         layers = _outline(view, settings)
         _train(view, settings, preset, layers)
-        _watch(view, state.get("training_run"))
+        _watch(view, _run_to_watch())
         if layers:
             drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
             elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
@@ -106,6 +106,14 @@ def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]
         elements.empty("No variant would enter the network; raise the largest p in the sidebar.")
         return ()
     return outline_network(n_variants, settings.encoding.layout, settings.network)
+
+
+def _run_to_watch() -> str | None:
+    """Return the run asked for in this session, else one that trains now, for whoever comes by."""
+    active = [job.payload["run"] for job in loaders.active_jobs() if job.kind == "train"]
+    if active and state.get("training_run") is None:
+        state.put("training_run", active[-1])
+    return state.get("training_run")
 
 
 def _watch(view: View, run_id: str | None) -> None:

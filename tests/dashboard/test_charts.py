@@ -221,12 +221,25 @@ def test_manhattan_returns_a_click_under_its_name() -> None:
     assert spec["usermeta"]["embedOptions"]["renderer"] == "canvas"
 
 
+def drawn_points(chart: Any) -> tuple[int, pd.DataFrame]:
+    """Return where the points lie among the layers of a Manhattan plot, and their table."""
+    return next((i, x.data) for i, x in enumerate(chart.layer) if "is_hit" in x.data.columns)
+
+
+def test_names_of_lines_lie_under_the_points() -> None:
+    chart = CHARTS["manhattan"](LIGHT)
+    place, _ = drawn_points(chart)
+    names = [i for i, layer in enumerate(chart.layer) if "label" in layer.data.columns]
+    assert max(names) < place
+
+
 def test_hits_are_diamonds_drawn_last() -> None:
-    rows = CHARTS["manhattan"](LIGHT).layer[0].data
+    chart = CHARTS["manhattan"](LIGHT)
+    place, rows = drawn_points(chart)
     assert rows.is_hit.sum() == 2
     assert set(rows[rows.is_hit].colour) == {LIGHT.hit}
     assert rows.neg_log10_p.is_monotonic_increasing
-    mark = CHARTS["manhattan"](LIGHT).to_dict()["layer"][0]["encoding"]["shape"]
+    mark = chart.to_dict()["layer"][place]["encoding"]["shape"]
     assert mark["condition"] == {"test": "datum.is_hit", "value": "diamond"}
 
 
@@ -239,8 +252,9 @@ def test_manhattan_names_its_lines_and_says_when_it_is_folded() -> None:
 
 
 def test_folded_points_stay_inside_and_in_order() -> None:
-    spec = CHARTS["manhattan_folded"](LIGHT).to_dict()
-    scale = spec["layer"][1]["encoding"]["y"]["scale"]
+    chart = CHARTS["manhattan_folded"](LIGHT)
+    place, _ = drawn_points(chart)
+    scale = chart.to_dict()["layer"][place]["encoding"]["y"]["scale"]
     assert scale["domain"][-1] > 90
     assert np.all(np.diff(scale["domain"]) > 0)
     assert np.all(np.diff(scale["range"]) < 0)

@@ -138,7 +138,7 @@ def test_quality_is_a_word_in_an_indexed_file(said, tmp_path, monkeypatch):
 
 def test_quality_that_is_truly_0_is_fine(said, tmp_path):
     path = write_vcf(tmp_path / "a.vcf", with_quality("0", "0.00", "-0", "."))
-    options = ("--phenotypes", table(tmp_path), "--name", "c")
+    options = ("--phenotypes", table(tmp_path), "--name", "c", "--workers", "1")
     assert said("ingest", path, *options)[0] == 0
 
 
@@ -238,7 +238,9 @@ def test_name_that_leads_out_of_the_cache(said, tmp_path, name):
 def test_one_class_is_a_warning_at_ingest_and_an_error_later(said, tmp_path):
     vcf = write_vcf(tmp_path / "a.vcf", TEXT)
     everybody = table(tmp_path, dict.fromkeys(SAMPLES, "case"))
-    status, _, err = said("ingest", vcf, "--phenotypes", everybody, "--name", "one")
+    status, _, err = said(
+        "ingest", vcf, "--phenotypes", everybody, "--name", "one", "--workers", "1"
+    )
     assert status == 0
     assert "There is no control" in err
     out = tmp_path / "out.tsv"
@@ -254,7 +256,9 @@ def test_one_class_is_a_warning_at_ingest_and_an_error_later(said, tmp_path):
 
 def test_one_person(said, tmp_path):
     vcf = write_vcf(tmp_path / "a.vcf", vcf_text([["1", 5, "A", "C", "GT", "0/1"]], ["s0"]))
-    status, _, err = said("ingest", vcf, "--phenotypes", table(tmp_path), "--name", "one")
+    status, _, err = said(
+        "ingest", vcf, "--phenotypes", table(tmp_path), "--name", "one", "--workers", "1"
+    )
     assert status == 0
     assert "There is no control" in err
     assert said("associate", "one")[0] == 1
@@ -263,7 +267,10 @@ def test_one_person(said, tmp_path):
 @pytest.fixture
 def ready(said, tmp_path):
     vcf = write_vcf(tmp_path / "a.vcf", TEXT)
-    assert said("ingest", vcf, "--phenotypes", table(tmp_path), "--name", "c")[0] == 0
+    assert (
+        said("ingest", vcf, "--phenotypes", table(tmp_path), "--name", "c", "--workers", "1")[0]
+        == 0
+    )
     return said
 
 

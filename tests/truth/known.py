@@ -65,13 +65,15 @@ def simulated(folder: Path, **settings: Any) -> Known:
     return Known(cache, truth)
 
 
-def association_frame(known: Known, test: str = "genotypic") -> pd.DataFrame:
-    """Return the tested variants of all people: maf, gene, neg_log10_p, is_causal, gene_is_causal.
+def association_frame(
+    known: Known, test: str = "genotypic", quality: QualitySettings | None = None
+) -> pd.DataFrame:
+    """Return the variants tested on all people.
 
-    Thresholds are the defaults.
+    Columns: maf, gene, neg_log10_p, is_causal, gene_is_causal.
     """
     with known.opened() as cohort:
-        filtered = filter_variants(cohort, QualitySettings())
+        filtered = filter_variants(cohort, quality or QualitySettings())
         found = associate(cohort, filtered, AssociationSettings(test=test))
         frequency = effect_allele_frequency(filtered)
         gene = genes_of(cohort, filtered.kept).to_numpy()

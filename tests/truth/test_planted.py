@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from pipeline import runs
+from pipeline.settings import QualitySettings
 from tests.truth.known import (
     ALLELE,
     Known,
@@ -24,7 +25,7 @@ from tests.truth.known import (
 
 BY_CHANCE = 1e-6
 # 2,500 people can not tell what fewer than 50 copies of an allele do.
-COMMON_ENOUGH = 0.01
+COMMON_ENOUGH = QualitySettings(min_mac=50)
 N_TOP = 20
 
 
@@ -43,8 +44,7 @@ def test_the_truth_names_variants_of_the_cohort(planted):
 
 @pytest.mark.parametrize("test", ["genotypic", "allelic", "trend"])
 def test_causal_variants_come_first(planted, test):
-    frame = association_frame(planted, test)
-    common = frame[frame["maf"] >= COMMON_ENOUGH]
+    common = association_frame(planted, test, COMMON_ENOUGH)
     found = enrichment(common["is_causal"], common["neg_log10_p"], N_TOP)
     assert found.n_causal >= N_TOP
     assert found.p < BY_CHANCE, found
@@ -52,8 +52,7 @@ def test_causal_variants_come_first(planted, test):
 
 @pytest.mark.parametrize("test", ["genotypic", "allelic", "trend"])
 def test_causal_genes_come_first(planted, test):
-    frame = association_frame(planted, test)
-    genes = best_of_genes(frame[frame["maf"] >= COMMON_ENOUGH])
+    genes = best_of_genes(association_frame(planted, test, COMMON_ENOUGH))
     found = enrichment(genes["gene_is_causal"], genes["neg_log10_p"], N_TOP)
     assert found.n_causal >= N_TOP
     assert found.p < BY_CHANCE, found
@@ -70,11 +69,15 @@ def test_an_honest_run_tells_people_apart(planted):
 
 def test_an_honest_selection_holds_causal_variants(planted):
     """Training people alone find them as well: of the few that enter, many are planted."""
-    changes = {"selection.top": N_TOP, "training.epochs": 1}
+    changes = {
+        "quality.min_mac": COMMON_ENOUGH.min_mac,
+        "selection.top": N_TOP,
+        "training.epochs": 1,
+    }
     run = train(planted.cache, changes)
     entered = pd.read_parquet(run.selection_path)
     n_found = len(entered.merge(planted.truth[ALLELE]))
-    kept = association_frame(planted)
+    kept = association_frame(planted, quality=COMMON_ENOUGH)
     p = stats.hypergeom.sf(n_found - 1, len(kept), kept["is_causal"].sum(), N_TOP)
     assert p < BY_CHANCE, n_found
 
@@ -84,8 +87,7 @@ def test_five_cohorts_of_the_default_size(tmp_path):
     aucs = []
     for seed in range(1, 6):
         known = simulated(tmp_path / str(seed), seed=seed)
-        frame = association_frame(known)
-        common = frame[frame["maf"] >= COMMON_ENOUGH]
+        common = association_frame(known, quality=COMMON_ENOUGH)
         found = enrichment(common["is_causal"], common["neg_log10_p"], N_TOP)
         assert found.p < BY_CHANCE, (seed, found)
         metrics = runs.read_metrics(train(known.cache, {"training.epochs": 1}))

@@ -1,0 +1,169 @@
+"""A first visit: from an empty cache to a trained network that can be sent as a link."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dashboard.theme import LIGHT
+from pipeline import jobs
+from pipeline.cohort import cohort_names, delete_cohort
+from pipeline.runs import list_runs, read_progress
+from tests.journeys.conftest import PATIENCE_S
+from tests.journeys.visitor import Server, Visitor
+
+pytestmark = pytest.mark.browser
+
+TOP_ROW = {"x": 24, "y": 52}  # the box of the first row of a table, below its head
+
+
+@pytest.fixture
+def empty(server: Server) -> Server:
+    """The server as on the first day, whatever ran before."""
+    for name in cohort_names(server.cache):
+        delete_cohort(server.cache, name)
+    return server
+
+
+def test_first_visit(empty, visit):
+    person = visit()
+    assert "Try with a simulated cohort" in person.text()
+    _simulate(person)
+    _quality(person)
+    _association(person)
+    run_id = _train(person, empty, visit)
+    _believe(person, run_id, visit)
+
+
+def _simulate(person: Visitor) -> None:
+    person.press("Simulate")
+    progress = person.page.get_by_test_id("stProgress")
+    words = person.until(lambda: progress.count() and progress.inner_text(), "progress in words")
+    assert "Making the simulated cohort" in words
+    heard = {words}
+
+    def cohort_page() -> bool:
+        if progress.count():
+            heard.add(progress.inner_text(timeout=1000))
+        return bool(person.chart("3,000 people:"))
+
+    start = time.monotonic()
+    person.until(cohort_page, "the page of the cohort", PATIENCE_S)
+    print(f"\nsimulated cohort: {time.monotonic() - start:.1f} s, {len(heard)} steps in words")
+    assert len(heard) > 3
+    person.settle()
+    assert "3,000 people and 19,936 variants" in person.text()
+
+
+def _quality(person: Visitor) -> None:
+    person.turn_to("Quality")
+    kept, funnel = person.metric("Variants kept"), person.chart("A bar for each")
+    assert f"{kept} of" in funnel
+    slider = person.slider("Smallest call rate")
+    slider.focus()
+    start = time.monotonic()
+    slider.press("ArrowRight")
+    person.until(lambda: person.metric("Variants kept") != kept, "another number of variants")
+    print(f"slider to metric: {time.monotonic() - start:.2f} s")
+    person.settle()
+    fewer = person.metric("Variants kept")
+    assert _number(fewer) < _number(kept)
+    redrawn = person.chart("A bar for each")
+    assert f"{fewer} of" in redrawn
+    assert redrawn != funnel
+    assert "quality.min_call_rate=0.905" in person.page.url
+
+
+def _association(person: Visitor) -> None:
+    person.turn_to("Association")
+    drawn, kept = person.chart("Manhattan"), person.metric("Variants kept")
+    slider = person.slider("Smallest mean depth")
+    slider.focus()
+    for _ in range(6):
+        slider.press("ArrowRight")
+    person.until(lambda: person.metric("Variants kept") != kept, "another number of variants")
+    person.settle()
+    redrawn = person.chart("Manhattan")
+    assert redrawn
+    assert redrawn != drawn
+
+    point = _hit(person)
+    person.canvas("Manhattan").click(position=point)
+    mosaic = person.until(lambda: person.chart("case homozygous"), "the card of the variant")
+    assert "control" in mosaic
+    assert "Odds ratio, alternate" in person.page.content()
+    person.press("Close")
+    person.settle()
+    assert not person.chart("case homozygous")
+
+    table = person.page.get_by_test_id("stDataFrame").last
+    table.scroll_into_view_if_needed()
+    table.click(position=TOP_ROW)
+    person.until(lambda: person.chart("case homozygous"), "the card of the top variant")
+
+
+def _hit(person: Visitor) -> dict[str, float]:
+    """Return where the highest point past Bonferroni is drawn, by its colour."""
+    plot = person.canvas("Manhattan")
+    plot.scroll_into_view_if_needed()
+    pixels = np.asarray(Image.open(io.BytesIO(plot.screenshot())).convert("RGB")).astype(int)
+    hit = np.array([int(LIGHT.hit[i : i + 2], 16) for i in (1, 3, 5)])
+    rows, columns = np.nonzero((abs(pixels - hit) < 12).all(axis=2))
+    assert len(rows), "no point is drawn in the colour of hits"
+    top = rows < rows.min() + 8
+    near = top & (abs(columns - columns[rows.argmin()]) < 8)
+    return {"x": float(columns[near].mean()), "y": float(rows[near].mean())}
+
+
+def _train(person: Visitor, server: Server, visit) -> str:
+    person.turn_to("Training")
+    person.page.get_by_role("radio", name="Quick what-if").click()
+    person.settle()
+    start = time.monotonic()
+    person.page.get_by_role("button", name="Train", exact=True).click()
+    run_id = person.until(lambda: [run.id for run in list_runs(server.cache)], "a run")[0]
+
+    curves = "Curves over"
+    first = person.until(lambda: person.chart(curves), "the first epoch", PATIENCE_S)
+    print(f"Train to first epoch: {time.monotonic() - start:.1f} s")
+    person.until(lambda: person.chart(curves) != first, "another epoch")
+
+    # A second person sees the same run, and so does the first after a reload.
+    other = visit(f"run?run={run_id}")
+    other.until(lambda: other.chart(curves), "the curves in a second browser")
+    person.page.reload()
+    person.settle()
+    person.until(lambda: person.chart(curves), "the curves after a reload")
+    person.page.get_by_role("link", name="Open this run").click()
+    person.until(lambda: person.chart("Confusion matrix"), "the end of the training", PATIENCE_S)
+    other.until(lambda: other.chart("Confusion matrix"), "the end in the second browser")
+    assert jobs.job(server.cache, run_id).state == "finished"
+    n_epochs = max(record.epoch for record in read_progress(list_runs(server.cache)[0]))
+    assert n_epochs > _epochs(first)
+    assert _epochs(other.chart(curves)) == n_epochs
+    return run_id
+
+
+def _believe(person: Visitor, run_id: str, visit) -> None:
+    person.settle()
+    sentence = person.page.get_by_role("heading", level=2).first.inner_text()
+    assert re.search(r"On \d+ people it had never seen, the network is right for \d+%", sentence)
+    other = visit(f"run?run={run_id}")
+    assert other.page.get_by_role("heading", level=2).first.inner_text() == sentence
+    assert other.charts() == person.charts()
+    matrix = other.chart("Confusion matrix")
+    n_people = _number(re.search(r"On ([\d,]+) people", sentence).group(1))
+    assert sum(_number(cell) for cell in re.findall(r"([\d,]+) (?:true|false)", matrix)) == n_people
+
+
+def _epochs(curves: str) -> int:
+    return _number(re.search(r"Curves over ([\d,]+) epochs", curves).group(1))
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
