@@ -74,7 +74,7 @@ def roc(curves: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
     return finish(
         alt.layer(*layers),
         palette,
-        title="ROC on people never seen",
+        title="ROC on the test people",
         subtitle="AUC with its 95% interval; dashed: chance",
         description="ROC curves. "
         + "; ".join(f"{model.model}: AUC {model.auc}" for model in names.itertuples())
