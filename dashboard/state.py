@@ -49,6 +49,13 @@ def put(name: str, value: Any) -> None:
     st.session_state[name] = value
 
 
+def is_new(name: str, value: Any) -> bool:
+    """Remember `value` and return whether it is something else than before, and not None."""
+    before = st.session_state.get(name)
+    st.session_state[name] = value
+    return value is not None and value != before
+
+
 def take(name: str) -> Any:
     """Return what was remembered, None for nothing, and forget it."""
     return st.session_state.pop(name, None)

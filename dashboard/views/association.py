@@ -65,11 +65,11 @@ def _manhattan(view: View, found: Association) -> None:
         test=TEST_WORDS[found.test], palette=elements.palette(),
     )  # fmt: skip
     chosen = state.get("variant")
-    place, beside = st.columns([3, 1]) if chosen is not None else (st.container(), None)
+    place, beside = st.columns([5, 3]) if chosen is not None else (st.container(), None)
     with place:
         event = elements.chart(made, key="manhattan", on_select="rerun", selection_mode="hit")
     hit = (event.selection.get("hit") or [{}])[0].get("variant_index") if event else None
-    if hit is not None and hit != state.swap("manhattan_hit", hit):
+    if state.is_new("manhattan_hit", hit):
         state.put("variant", int(hit))
         st.rerun()
     if beside is not None:
@@ -91,7 +91,7 @@ def _card(view: View, found: Association, variant_index: int) -> None:
             elements.chart(
                 genotype_mosaic(card["genotypes"], palette=elements.palette()), key="mosaic"
             )
-            elements.table(_card_table(card))
+            st.table(_card_table(card), border="horizontal", hide_index=True, hide_header=True)
             if card["is_doubtful"]:
                 st.caption(
                     ":material/warning: An expected count is small: the chi-squared p is doubtful."
@@ -157,6 +157,6 @@ def _top(view: View, found: Association) -> None:
     )
     rows = event.selection.rows
     row = rows[0] if rows else None
-    if row is not None and row != state.swap("top_row", row):
+    if state.is_new("top_row", row):
         state.put("variant", int(table["variant_index"].iloc[row]))
         st.rerun()

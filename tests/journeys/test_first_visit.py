@@ -94,17 +94,17 @@ def _association(person: Visitor) -> None:
 
     point = _hit(person)
     person.canvas("Manhattan").click(position=point)
-    mosaic = person.until(lambda: person.chart("case homozygous"), "the card of the variant")
+    mosaic = person.until(lambda: person.chart("case hom ref"), "the card of the variant")
     assert "control" in mosaic
-    assert "Odds ratio, alternate" in person.page.content()
-    person.press("Close")
     person.settle()
-    assert not person.chart("case homozygous")
+    assert "Odds ratio, alternate" in person.text()
+    person.press("Close")
+    assert not person.chart("case hom ref")
 
     table = person.page.get_by_test_id("stDataFrame").last
     table.scroll_into_view_if_needed()
     table.click(position=TOP_ROW)
-    person.until(lambda: person.chart("case homozygous"), "the card of the top variant")
+    person.until(lambda: person.chart("case hom ref"), "the card of the top variant")
 
 
 def _hit(person: Visitor) -> dict[str, float]:

@@ -103,7 +103,7 @@ class Visitor:
     # ---- reading ----------------------------------------------------------------------------
 
     def slider(self, label: str) -> Locator:
-        return self.page.get_by_role("slider", name=label, exact=True)
+        return self.page.locator(f'input[type="range"][aria-label="{label}"]')
 
     def metric(self, label: str) -> str:
         """Return a figure of the strip."""
