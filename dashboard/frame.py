@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -14,6 +15,9 @@ from dashboard.views import association, cohort, quality, run, start, training
 from pipeline.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
+# The icon travels in the page: a Material icon would be fetched from the network, and a file is
+# gone from the server's memory as soon as a fragment has run without it.
+ICON = "data:image/png;base64," + b64encode((STATIC / "icon.png").read_bytes()).decode()
 PAGES = {
     "cohort": (cohort, "Cohort", ":material/groups:"),
     "quality": (quality, "Quality", ":material/filter_alt:"),
@@ -26,8 +30,7 @@ FIRST, ROOT = "cohort", "root"
 
 def show() -> None:
     """Draw the page that the address names."""
-    # The icon is a file of ours: a Material icon here would be fetched from the network.
-    st.set_page_config("Exolens", STATIC / "icon.png", layout="wide")
+    st.set_page_config("Exolens", ICON, layout="wide")
     st.logo(STATIC / "logo.svg", size="large")
     st.html(STATIC / "style.css")
     names = loaders.names()

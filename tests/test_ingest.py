@@ -464,10 +464,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
     write_phenotypes(tmp_path / "p.tsv", {p: ("case", "control")[i % 2]
                                           for i, p in enumerate(people)})  # fmt: skip
     calls = "\t".join(["0/0", "0/1", "1/1", "./."] * 100)
-    lines = [f"1\t{i + 1}\t.\tA\tC\t.\t.\t.\tGT\t{calls}\n" for i in range(40_000)]
+    lines = [f"1\t{i + 1}\t.\tA\tC\t.\t.\t.\tGT\t{calls}\n" for i in range(20_000)]
     head = vcf_text([], people)
     peaks = []
-    for name, n in (("small.vcf", 4_000), ("large.vcf", 40_000)):
+    for name, n in (("small.vcf", 2_000), ("large.vcf", 20_000)):
         (tmp_path / name).write_text(head + "".join(lines[:n]))
         done = subprocess.run([sys.executable, "-c", program, str(tmp_path), name],
                               capture_output=True, text=True, check=True,

@@ -11,7 +11,7 @@ from dashboard import controls, elements, loaders, state, strip
 from dashboard.charts.network_drawing import network_drawing
 from dashboard.view import View
 from dashboard.views import live
-from pipeline.errors import PipelineError
+from pipeline.errors import NotFoundError, PipelineError
 from pipeline.outline import LayerOutline, outline_network
 from pipeline.presets import PRESETS
 from pipeline.settings import (
@@ -109,18 +109,28 @@ def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]
 
 
 def _run_to_watch() -> str | None:
-    """Return the run asked for in this session, else one that trains now, for whoever comes by."""
+    """Return the run of the address or of this session, else one that trains now.
+
+    The address names it from then on: a reload and whoever gets the link see the same.
+    """
     active = [job.payload["run"] for job in loaders.active_jobs() if job.kind == "train"]
-    if active and state.get("training_run") is None:
-        state.put("training_run", active[-1])
-    return state.get("training_run")
+    known = (st.query_params.get("run"), state.get("training_run"), *active)
+    run_id = next((one for one in known if one), None)
+    if run_id:
+        st.query_params["run"] = run_id
+        state.put("training_run", run_id)
+    return run_id
 
 
 def _watch(view: View, run_id: str | None) -> None:
-    """Draw the run that was asked for here, where the button was pressed."""
+    """Draw a run where the button that started it was pressed."""
     if run_id is None:
         return
-    live.curves(run_id)
+    try:
+        live.curves(run_id)
+    except NotFoundError as problem:
+        elements.problem(str(problem))
+        return
     st.page_link(
         view.pages["run"], label="Open this run", icon=":material/monitoring:",
         query_params={"run": run_id},
@@ -157,7 +167,7 @@ def _train(
             return
         if run.state == "finished":
             st.toast("These settings have been trained before; here is that run.")
-        state.put("training_run", run.id)
+        st.query_params["run"] = run.id
         st.rerun()
 
 

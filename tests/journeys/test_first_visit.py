@@ -36,7 +36,7 @@ def test_first_visit(empty, visit):
     _simulate(person)
     _quality(person)
     _association(person)
-    run_id = _train(person, empty, visit)
+    run_id = _train(person, empty)
     _believe(person, run_id, visit)
 
 
@@ -120,7 +120,7 @@ def _hit(person: Visitor) -> dict[str, float]:
     return {"x": float(columns[near].mean()), "y": float(rows[near].mean())}
 
 
-def _train(person: Visitor, server: Server, visit) -> str:
+def _train(person: Visitor, server: Server) -> str:
     person.turn_to("Training")
     person.page.get_by_role("radio", name="Quick what-if").click()
     person.settle()
@@ -133,19 +133,12 @@ def _train(person: Visitor, server: Server, visit) -> str:
     print(f"Train to first epoch: {time.monotonic() - start:.1f} s")
     person.until(lambda: person.chart(curves) != first, "another epoch")
 
-    # A second person sees the same run, and so does the first after a reload.
-    other = visit(f"run?run={run_id}")
-    other.until(lambda: other.chart(curves), "the curves in a second browser")
-    person.page.reload()
-    person.settle()
-    person.until(lambda: person.chart(curves), "the curves after a reload")
     person.page.get_by_role("link", name="Open this run").click()
     person.until(lambda: person.chart("Confusion matrix"), "the end of the training", PATIENCE_S)
-    other.until(lambda: other.chart("Confusion matrix"), "the end in the second browser")
     assert jobs.job(server.cache, run_id).state == "finished"
     n_epochs = max(record.epoch for record in read_progress(list_runs(server.cache)[0]))
-    assert n_epochs > _epochs(first)
-    assert _epochs(other.chart(curves)) == n_epochs
+    drawn = person.until(lambda: person.chart(curves), "the curves of the run")
+    assert _epochs(drawn) == n_epochs > _epochs(first)
     return run_id
 
 

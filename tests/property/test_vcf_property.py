@@ -23,7 +23,7 @@ from pipeline.settings import (
 from tests.small_cohorts import codes, counts, variants, vcf_text, write_phenotypes
 
 FEW = settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 KEEP_ALL = QualitySettings(
     qual_above=None, drop_monomorphic=False, min_mean_depth=None, min_call_rate=None,
