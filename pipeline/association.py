@@ -17,6 +17,8 @@ from pipeline.settings import AssociationSettings
 from pipeline.statistics import (
     TESTS,
     OddsRatio,
+    alleles_odds_ratio,
+    alleles_test,
     allelic_odds_ratio,
     benjamini_hochberg,
     bonferroni_neg_log10,
@@ -106,14 +108,41 @@ def associate(
     if len(filtered.sex_counts.rows):
         on_x = _x_rows(cohort, filtered)
         _test_x(filtered.sex_counts, on_x, settings, columns, enough, of_lambda)
+    _test_mitochondrion(cohort, filtered, settings, columns, of_lambda)
     lambda_gc = genomic_lambda(of_lambda, enough)
     return Association(settings.test, **columns, lambda_gc=lambda_gc, lambda_note=note)
 
 
+def _mitochondrial_rows(cohort: Cohort, kept: np.ndarray) -> np.ndarray:
+    """Return the positions among the kept variants of those on the mitochondrion."""
+    on_mt = cohort.haploid_variants["mt"]
+    return np.flatnonzero(np.isin(kept, on_mt)) if len(on_mt) else on_mt
+
+
+def _test_mitochondrion(
+    cohort: Cohort,
+    filtered: Filtered,
+    settings: AssociationSettings,
+    columns: dict[str, np.ndarray],
+    of_lambda: np.ndarray,
+) -> None:
+    """Count one allele a person on the mitochondrion, as PLINK does; a heterozygote is missing."""
+    rows = _mitochondrial_rows(cohort, filtered.kept)
+    if not len(rows):
+        return
+    result = alleles_test(filtered.case[rows][:, [0, 2]], filtered.control[rows][:, [0, 2]])
+    p_of_lambda = result.neg_log10_p
+    if settings.test == "genotypic_df4":
+        haploid = [counts[rows, :3] * [1, 0, 1] for counts in (filtered.case, filtered.control)]
+        result = TESTS[settings.test](*haploid)
+    for name in ("statistic", "df", "neg_log10_p"):
+        columns[name][rows] = getattr(result, name)
+    of_lambda[rows] = p_of_lambda
+
+
 def _x_rows(cohort: Cohort, filtered: Filtered) -> np.ndarray:
     """Return which of the rows of `sex_counts` are on X rather than Y, bool."""
-    on_x = cohort.store.arrays("SELECT variant_index FROM variants WHERE region = 'x'")
-    return np.isin(filtered.kept[filtered.sex_counts.rows], on_x["variant_index"])
+    return np.isin(filtered.kept[filtered.sex_counts.rows], cohort.haploid_variants["x"])
 
 
 def _test_x(
@@ -163,6 +192,12 @@ def odds_ratios(cohort: Cohort, filtered: Filtered, rows: np.ndarray | None = No
     """
     rows = np.arange(len(filtered.kept)) if rows is None else rows
     ratio = allelic_odds_ratio(filtered.case[rows, :3], filtered.control[rows, :3])
+    on_mt = np.flatnonzero(np.isin(rows, _mitochondrial_rows(cohort, filtered.kept)))
+    if len(on_mt):
+        tables = (c[rows[on_mt]][:, [0, 2]] for c in (filtered.case, filtered.control))
+        haploid = alleles_odds_ratio(*tables)
+        for name in ("odds_ratio", "standard_error", "ci_low", "ci_high"):
+            getattr(ratio, name)[on_mt] = getattr(haploid, name)
     sex = filtered.sex_counts
     _, at, of_sex = np.intersect1d(rows, sex.rows, return_indices=True)
     if len(at):

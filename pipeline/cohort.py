@@ -70,6 +70,15 @@ class Cohort:
             "count(*) FILTER (kind = 'other') FROM variants"
         )[0]
 
+    @cached_property
+    def haploid_variants(self) -> dict[str, np.ndarray]:
+        """Return the indices of the variants on X outside the PAR (`x`) and on MT (`mt`)."""
+        found = self.store.arrays(
+            "SELECT variant_index, region = 'x' AS on_x FROM variants WHERE region IN ('x', 'mt')"
+        )
+        indices = found["variant_index"].astype(np.int64)
+        return {"x": indices[found["on_x"]], "mt": indices[~found["on_x"]]}
+
     @property
     def has_genes(self) -> bool:
         """Say whether a gene table has been joined."""

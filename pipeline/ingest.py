@@ -39,6 +39,7 @@ from pipeline.tally import PERSON_TOTALS
 
 _TASK_BYTES = (4 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
 _MOST_TASKS = 256
+_MOST_DIAGNOSES = 64  # each has its own columns of counts
 _WHOLE_BYTES = 1 << 29  # up to here one worker reads files whole: little is lost by a crash
 
 
@@ -153,6 +154,12 @@ def _plan(
             f"{phenotypes.columns.sample} of {table.name}; check the names."
         )
     diagnoses = tuple(sorted({person.diagnosis for person in members}))
+    if len(diagnoses) > _MOST_DIAGNOSES:
+        raise InputError(
+            f"A diagnosis is one of at most {_MOST_DIAGNOSES} words, but column "
+            f"{phenotypes.columns.diagnosis} of {table.name} has {len(diagnoses):,} different "
+            "ones; name another column with --diagnosis-column."
+        )
     read = set(samples)
     cast = Cast(
         tuple(person.sample_id for person in members),

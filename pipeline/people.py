@@ -97,6 +97,8 @@ def _by_words(present: list[str]) -> tuple[list[str], list[str], str]:
         return case, control, "by their words"
     if {"1", "2"} <= set(likely) <= {"0", "1", "2"}:
         return ["2"], ["1"], "as PLINK codes them: 2 case, 1 control"
+    if set(likely) == {"0", "2"}:
+        return ["2"], [], "as PLINK codes them: 2 case, 0 missing"
     if set(likely) == {"0", "1"}:
         return ["1"], ["0"], "1 case, 0 control"
     if len(likely) == 2:

@@ -17,7 +17,7 @@ from pipeline.progress import Clock, OnProgress, silent
 from pipeline.quality import Filtered, SexCounts
 from pipeline.schema import SEXES
 
-_SETS_KEPT = 24  # files of counts kept for a cohort; a what-if comes back to the same people
+_BYTES_KEPT = 2 << 30  # of counts kept for a cohort; a what-if comes back to the same people
 
 
 def recount(
@@ -132,6 +132,9 @@ def _forget_oldest(folder: Path) -> None:
     found = []
     for path in folder.glob("*.npy"):
         with suppress(FileNotFoundError):  # another process forgets at the same time
-            found.append((path.stat().st_mtime, path))
-    for _, path in sorted(found, reverse=True)[_SETS_KEPT:]:
-        path.unlink(missing_ok=True)
+            found.append((path.stat().st_mtime, path.stat().st_size, path))
+    kept = 0
+    for _, size, path in sorted(found, reverse=True):
+        kept += size
+        if kept > _BYTES_KEPT:
+            path.unlink(missing_ok=True)

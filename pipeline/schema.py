@@ -127,7 +127,12 @@ COUNT_DOCS = {
 def counts_columns(n_diagnoses: int) -> tuple[Column, ...]:
     """Return the columns of `counts` for that many diagnoses; rows stand as in `variants`."""
     return tuple(
-        Column(f"{name}_{d}", "UINTEGER", f"Diagnosis {d}: {doc}.")
+        # A sum over 12,000 people may pass 2^32.
+        Column(
+            f"{name}_{d}",
+            "UBIGINT" if name.endswith("_sum") else "UINTEGER",
+            f"Diagnosis {d}: {doc}.",
+        )
         for d in range(n_diagnoses)
         for name, doc in COUNT_DOCS.items()
     )

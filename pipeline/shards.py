@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.errors import InputError
 from pipeline.genotypes import count_genotypes, pack, people_mask
 from pipeline.schema import (
     COUNT_DOCS,
@@ -32,7 +31,6 @@ from pipeline.sources.vcf import Region, VcfHeader, read_blocks
 from pipeline.tally import add_people, new_person_totals, snp_class
 
 _DIGEST_SPACE = 1 << 128
-_LARGEST_SUM = (1 << 32) - 1  # what an UINTEGER holds
 
 
 @dataclass(frozen=True)
@@ -176,7 +174,11 @@ _FIXED = (
 
 
 def _row_schema(n_diagnoses: int) -> pa.Schema:
-    counts = [(f"{name}_{d}", pa.uint32()) for d in range(n_diagnoses) for name in COUNT_DOCS]
+    counts = [
+        (f"{name}_{d}", pa.uint64() if name.endswith("_sum") else pa.uint32())
+        for d in range(n_diagnoses)
+        for name in COUNT_DOCS
+    ]
     return pa.schema([*_FIXED, *counts, ("genotypes", pa.binary())])
 
 
@@ -195,7 +197,6 @@ def _sex_schema(n_diagnoses: int) -> pa.Schema:
 def _rows(block: Block, masks: np.ndarray, schema: pa.Schema) -> tuple[pa.Table, np.ndarray]:
     """Return the rows of a block as written, and its packed genotypes."""
     n = block.n
-    _refuse_overflow(block)
     packed = pack(block.codes[:n])
     counts = count_genotypes(packed, masks)  # (n, n_diagnoses, 4)
     columns: list = [
@@ -228,18 +229,6 @@ def _rows(block: Block, masks: np.ndarray, schema: pa.Schema) -> tuple[pa.Table,
     return pa.Table.from_arrays([*arrays, blobs], schema=schema), packed
 
 
-def _refuse_overflow(block: Block) -> None:
-    """Raise when the depths or qualities of a site sum to more than a column of counts holds."""
-    for name, tally in (("DP", block.depth), ("GQ", block.gq)):
-        sums = tally[: block.n, :, 0].sum(1)
-        row = int(sums.argmax())
-        if sums[row] > _LARGEST_SUM:
-            raise InputError(
-                f"FORMAT/{name} of all people sums to at most {_LARGEST_SUM:,} at a site, but to "
-                f"{sums[row]:,} at {block.chrom[row]}:{block.pos[row]}; correct {name}."
-            )
-
-
 def _sex_rows(
     block: Block, packed: np.ndarray, sex_masks: np.ndarray, schema: pa.Schema, first_row: int
 ) -> pa.Table:
@@ -254,7 +243,7 @@ def _sex_rows(
 def _digest(rows: pa.Table) -> int:
     """Return the sum of the 128-bit digests of the rows."""
     numbers = np.column_stack([rows[c].to_numpy() for c in rows.column_names[12:-1]])
-    numbers = np.ascontiguousarray(numbers, dtype="<u4")
+    numbers = np.ascontiguousarray(numbers, dtype="<u8")
     total = 0
     texts = zip(*(rows[name].to_pylist() for name, _ in _FIXED), strict=True)
     for text, row, blob in zip(texts, numbers, rows["genotypes"], strict=True):

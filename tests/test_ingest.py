@@ -521,3 +521,19 @@ def test_recount_survives_a_file_cut_off(uwgac_missing):
         path.write_bytes(b"")
     (again,) = recount(uwgac_missing, filtered, [chosen])
     np.testing.assert_array_equal(again.case, first.case)
+
+
+def test_depths_that_sum_past_32_bits_are_kept(tmp_path):
+    calls = ["0/1:2000000000"] * 8
+    names = [f"p{i}" for i in range(8)]
+    text = vcf_text([["1", 5, "A", "C", "GT:DP", *calls]], names)
+    cohort = make_cohort(tmp_path, text, {name: "case" for name in names})
+    assert counts(cohort)["depth_sum"].tolist() == [[16_000_000_000]]
+
+
+def test_a_diagnosis_of_many_values_is_refused(tmp_path):
+    names = [f"p{i}" for i in range(100)]
+    text = vcf_text([["1", 5, "A", "C", "GT", *["0/1"] * 100]], names)
+    with pytest.raises(InputError, match="at most 64 words"):
+        make_cohort(tmp_path, text, {name: str(i / 7) for i, name in enumerate(names)})
+    assert not list((tmp_path / "cache").rglob("*.duckdb"))

@@ -19,6 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from pipeline.errors import Cancelled, InputError, SettingsError
+from pipeline.processes import FreshProcesses
 from pipeline.progress import Progress
 from pipeline.settings.simulation import SimulationSettings
 from pipeline.simulate import Simulated, coalescent, simulate
@@ -28,7 +29,6 @@ from pipeline.simulate.coalescent import simulate_gene
 from pipeline.simulate.genes import lay_genes
 from pipeline.simulate.people import draw_people
 from pipeline.simulate.phenotypes import choose_genes, plant
-from pipeline.processes import FreshProcesses
 from pipeline.simulate.records import ploidy_of
 from tests.tools import require_tool
 

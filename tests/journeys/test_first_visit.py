@@ -15,6 +15,8 @@ from pipeline import jobs
 from pipeline.cohort import cohort_names, delete_cohort
 from pipeline.runs import list_runs, read_progress
 from tests.journeys.conftest import PATIENCE_S
+from tests.journeys.looks import assert_fit_to_show
+from tests.journeys.test_looks import SIZES
 from tests.journeys.visitor import Server, Visitor
 
 pytestmark = pytest.mark.browser
@@ -31,8 +33,13 @@ def empty(server: Server) -> Server:
 
 
 def test_first_visit(empty, visit):
+    for mode in ("light", "dark"):
+        for size in SIZES.values():
+            viewport = dict(zip(("width", "height"), size, strict=True))
+            person = visit(viewport=viewport, color_scheme=mode)
+            assert "Try with a simulated cohort" in person.text()
+            assert_fit_to_show(person, mode)
     person = visit()
-    assert "Try with a simulated cohort" in person.text()
     _simulate(person)
     _quality(person)
     _association(person)

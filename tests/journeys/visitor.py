@@ -75,6 +75,17 @@ class Visitor:
         self.page.locator("summary", has_text=title).click()
         self.settle()
 
+    def choose(self, label: str, option: str) -> None:
+        """Choose from a list."""
+        lists = self.page.get_by_test_id("stSelectbox").or_(
+            self.page.get_by_test_id("stMultiSelect")
+        )
+        box = lists.filter(has=self.page.get_by_text(label, exact=True))
+        box.locator("input").first.click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+        self.page.keyboard.press("Escape")
+        self.settle()
+
     def settle(self) -> None:
         """Wait until the script has been at rest for a moment."""
         app = self.page.get_by_test_id("stApp")
@@ -104,6 +115,9 @@ class Visitor:
 
     def slider(self, label: str) -> Locator:
         return self.page.locator(f'input[type="range"][aria-label="{label}"]')
+
+    def field(self, label: str) -> Locator:
+        return self.page.locator(f'input[type="text"][aria-label="{label}"]')
 
     def metric(self, label: str) -> str:
         """Return a figure of the strip."""

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 from pipeline.annotation import annotate
+from pipeline.association import associate, odds_ratios
 from pipeline.cli import main
+from pipeline.quality import filter_variants
+from pipeline.settings import AssociationSettings, QualitySettings
 from tests.conftest import UWGAC
 from tests.oracle.test_plink_statistics import (
     PLINK_TEST,
@@ -18,7 +21,7 @@ from tests.oracle.test_plink_statistics import (
     split_counts,
     uwgac_people,
 )
-from tests.small_cohorts import run
+from tests.small_cohorts import make_cohort, run, vcf_text
 from tests.tools import shared_data
 
 COLUMNS = [
@@ -205,3 +208,28 @@ def test_annotate_again_gives_the_same_genes(written, tmp_path_factory):
     made = annotate(cache, "u", shared_data(GENES))
     assert made.n_variants_with_gene > 10_000
     assert len(list((cache / "cohorts" / "u").glob("annotation-*"))) == 1
+
+
+def test_mitochondrion_counts_one_allele_a_person(tmp_path):
+    """PLINK 1.9 `--assoc` on MT: haploid calls count once; a heterozygote is missing."""
+    rng = np.random.default_rng(7)
+    names = [f"p{i}" for i in range(60)]
+    is_case = np.arange(60) % 2 == 0
+    records = [
+        ["MT", 100 + i, "A", "G", "GT",
+         *np.where(rng.random(60) < 0.2 + 0.15 * is_case * (i % 2), "1", "0")]
+        for i in range(8)
+    ]  # fmt: skip
+    diagnoses = dict(zip(names, np.where(is_case, "case", "control"), strict=True))
+    cohort = make_cohort(tmp_path, vcf_text(records, names), diagnoses)
+    fam = tmp_path / "mt.fam.txt"
+    fam.write_text("".join(f"{n} {n} {2 if c else 1}\n" for n, c in zip(names, is_case,
+                                                                        strict=True)))  # fmt: skip
+    vcf = tmp_path / "small.vcf"
+    run("plink1.9", "--vcf", vcf, "--double-id", "--keep-allele-order", "--pheno", fam, "--assoc",
+        "--allow-no-sex", "--out", tmp_path / "p")  # fmt: skip
+    expected = pd.read_csv(tmp_path / "p.assoc", sep=r"\s+").sort_values("BP")
+    filtered = filter_variants(cohort, QualitySettings(drop_sex_chromosomes=False))
+    found = associate(cohort, filtered, AssociationSettings(test="allelic"))
+    np.testing.assert_allclose(found.statistic, expected["CHISQ"], rtol=5e-4)
+    np.testing.assert_allclose(odds_ratios(cohort, filtered).odds_ratio, expected["OR"], rtol=5e-4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -56,12 +57,13 @@ class Enrichment:
 
 
 def simulated(folder: Path, **settings: Any) -> Known:
-    """Return a cohort simulated into `folder`, ingested, its genes joined."""
+    """Return a cohort simulated, ingested into `folder`, its genes joined; no VCF stays behind."""
     made = simulate(folder / "files", SimulationSettings(**settings), workers=2)
     cache = folder / "cache"
     ingest(cache, NAME, [made.vcf], made.phenotypes)
     annotate(cache, NAME, made.genes)
     truth = pd.read_csv(made.truth, sep="\t", dtype={"chrom": str})
+    shutil.rmtree(folder / "files")
     return Known(cache, truth)
 
 
