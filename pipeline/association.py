@@ -33,6 +33,7 @@ from pipeline.statistics import (
 
 ALPHA = 0.05
 _MALE, _FEMALE, _UNKNOWN = 0, 1, 2
+_Pair = tuple[np.ndarray, np.ndarray]  # counts of cases and of controls
 _LAMBDA_EXPECTED = 5.0
 LINES = {"genome-wide 5e-8": 5e-8, "suggestive 1e-5": 1e-5}
 
@@ -174,14 +175,15 @@ def _test_x(
     of_lambda[rows] = np.where(on_y, np.nan, of_rows)
 
 
-def _by_copies(counts: SexCounts) -> tuple[list[np.ndarray], list[np.ndarray]]:
+def _by_copies(counts: SexCounts) -> tuple[_Pair, _Pair]:
     """Return (case, control) of people with two copies (n, 3), and of males (n, 2: ref, alt).
 
     As PLINK does, who is not known to be male counts with the females.
     """
-    groups = (counts.case, counts.control)
-    female = [(c[:, _FEMALE] + c[:, _UNKNOWN])[:, :3] for c in groups]
-    return female, [c[:, _MALE][:, [0, 2]] for c in groups]
+    female = counts.case[:, _FEMALE] + counts.case[:, _UNKNOWN]
+    female_control = counts.control[:, _FEMALE] + counts.control[:, _UNKNOWN]
+    male, male_control = counts.case[:, _MALE], counts.control[:, _MALE]
+    return (female[:, :3], female_control[:, :3]), (male[:, [0, 2]], male_control[:, [0, 2]])
 
 
 def odds_ratios(cohort: Cohort, filtered: Filtered, rows: np.ndarray | None = None) -> OddsRatio:
@@ -194,8 +196,9 @@ def odds_ratios(cohort: Cohort, filtered: Filtered, rows: np.ndarray | None = No
     ratio = allelic_odds_ratio(filtered.case[rows, :3], filtered.control[rows, :3])
     on_mt = np.flatnonzero(np.isin(rows, _mitochondrial_rows(cohort, filtered.kept)))
     if len(on_mt):
-        tables = (c[rows[on_mt]][:, [0, 2]] for c in (filtered.case, filtered.control))
-        haploid = alleles_odds_ratio(*tables)
+        haploid = alleles_odds_ratio(
+            filtered.case[rows[on_mt]][:, [0, 2]], filtered.control[rows[on_mt]][:, [0, 2]]
+        )
         for name in ("odds_ratio", "standard_error", "ci_low", "ci_high"):
             getattr(ratio, name)[on_mt] = getattr(haploid, name)
     sex = filtered.sex_counts

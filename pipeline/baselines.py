@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,7 +108,9 @@ def best_threshold(score: NDArray[np.floating], is_case: NDArray[np.bool_]) -> f
     return float(thresholds[best[len(best) // 2]])
 
 
-def _encoded(parts: Sequence[NDArray[np.uint8]], scaling: str) -> list[NDArray[np.float32]]:
+def _encoded(
+    parts: Sequence[NDArray[np.uint8]], scaling: Literal["none", "standard"]
+) -> list[NDArray[np.float32]]:
     """Return each part as (n_people, n_variants), imputed and scaled by the first."""
     settings = EncodingSettings(layout="1d", missing="mean", scaling=scaling)
     encoding = fit_encoding(parts[0], settings)
@@ -145,13 +148,12 @@ def _logistic(
     """
     x_fit, x_validation, x_test = x
     penalties = _l1_penalties(x_fit, y_fit) if name == "logistic_l1" else L2_PENALTIES
-    best = None
+    fits: list[tuple[float, float, LogisticRegression]] = []
     for penalty in penalties:
         model = _regression(name, penalty * len(y_fit), seed).fit(x_fit, y_fit)
         loss = log_loss(y_validation, model.predict_proba(x_validation)[:, 1], labels=[0, 1])
-        if best is None or loss < best[0]:
-            best = loss, float(penalty), model
-    _, penalty, model = best
+        fits.append((loss, float(penalty), model))
+    _, penalty, model = min(fits, key=lambda fit: fit[0])
     score = model.predict_proba(x_test)[:, 1].astype(np.float32)
     n_variants = int(np.count_nonzero(model.coef_))
     return Baseline(score, 0.5, is_probability=True, n_variants=n_variants, penalty=penalty)

@@ -76,12 +76,10 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
         _write_selection(cohort, run, folds)
     _write_predictions(run, folds, people, is_case)
     runs.write_metrics(run, _metrics(settings, folds, is_case))
-    size = {
-        "selected": round(float(np.mean([len(fold.selection.variants) for fold in folds]))),
-        "epochs": sum(len(fold.trained.epochs) for fold in folds),
-    }
-    runs.update_state(run, **size)
-    return {"run": run.id} | size
+    selected = round(float(np.mean([len(fold.selection.variants) for fold in folds])))
+    epochs = sum(len(fold.trained.epochs) for fold in folds)
+    runs.update_state(run, selected=selected, epochs=epochs)
+    return {"run": run.id, "selected": selected, "epochs": epochs}
 
 
 def _cases_and_controls(

@@ -416,7 +416,7 @@ def _assemble(
     shards: list[Shard],
     on_progress: OnProgress,
 ) -> None:
-    shards = sorted((s for s in shards if s.n_variants), key=lambda shard: shard.ends)
+    shards = sorted((s for s in shards if s.n_variants), key=lambda shard: shard.ends or ())
     ends = [key for shard in shards for key in (shard.ends or ())]
     in_order = all(shard.is_sorted for shard in shards) and ends == sorted(ends)
     clock = Clock("writing the cohort", on_progress)
@@ -488,7 +488,7 @@ def _assemble(
 
 
 def _samples(plan: _Plan, shards: list[Shard]) -> pa.Table:
-    totals = sum(shard.people() for shard in shards)
+    totals = np.sum([shard.people() for shard in shards], axis=0)
     people = plan.people
     columns: dict[str, Any] = {
         "sample_index": pa.array(range(len(people)), pa.uint32()),

@@ -15,6 +15,7 @@ from pipeline.settings import (
     AnalysisSettings,
     EncodingSettings,
     NetworkSettings,
+    Settings,
     TrainingSettings,
     with_changes,
 )
@@ -30,7 +31,11 @@ class Preset:
     changes: Mapping[str, Any]
 
 
-_STAGES = {"encoding": EncodingSettings, "network": NetworkSettings, "training": TrainingSettings}
+_STAGES: dict[str, type[Settings]] = {
+    "encoding": EncodingSettings,
+    "network": NetworkSettings,
+    "training": TrainingSettings,
+}
 
 
 def _preset(name: str, title: str, note: str, **changes: Any) -> Preset:

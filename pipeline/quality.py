@@ -170,14 +170,14 @@ def without_label_rules(settings: QualitySettings) -> QualitySettings:
 
 def _keeps_hwe(settings: QualitySettings, control: np.ndarray) -> np.ndarray:
     log_p = hwe_exact(control[:, 0], control[:, 1], control[:, 2])
-    return ~(log_p > settings.max_hwe_log10)
+    return ~(log_p > (settings.max_hwe_log10 or 0.0))
 
 
 def _keeps_missingness(
     settings: QualitySettings, case: np.ndarray, control: np.ndarray
 ) -> np.ndarray:
     log_p = fisher_2x2(case[:, 3], case[:, :3].sum(1), control[:, 3], control[:, :3].sum(1))
-    return ~(log_p > settings.max_missingness_log10)
+    return ~(log_p > (settings.max_missingness_log10 or 0.0))
 
 
 def _sum(prefix: str, diagnoses: list[int]) -> str:

@@ -123,8 +123,8 @@ def _counts(
 
 def _key(cohort: Cohort, variants: np.ndarray, chosen: np.ndarray) -> str:
     digest = hashlib.blake2b(cohort.fingerprint.encode(), digest_size=12)
-    digest.update(np.ascontiguousarray(variants, np.uint32))
-    digest.update(np.packbits(chosen))
+    digest.update(np.ascontiguousarray(variants, np.uint32).tobytes())
+    digest.update(np.packbits(chosen).tobytes())
     return digest.hexdigest()
 
 

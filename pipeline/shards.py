@@ -129,7 +129,7 @@ def run_task(
 
 def _load(folder: Path, name: str) -> Shard:
     found = json.loads((folder / f"{name}.json").read_text())
-    ends = tuple(tuple(key) for key in found["ends"]) if found["ends"] else None
+    ends = [tuple(key) for key in found["ends"] or ()]
     return Shard(
         folder,
         name,
@@ -137,7 +137,7 @@ def _load(folder: Path, name: str) -> Shard:
         found["n_variants"],
         int(found["digest"]),
         found["is_sorted"],
-        ends,
+        (ends[0], ends[1]) if ends else None,
     )
 
 

@@ -179,5 +179,5 @@ class Store:
 
 def _filled(values: np.ma.MaskedArray) -> np.ndarray:
     if values.dtype.kind in "iu":
-        return values.astype(np.float64).filled(np.nan)
+        return np.ma.filled(values.astype(np.float64), np.nan)
     return values.filled(np.nan if values.dtype.kind == "f" else None)

@@ -192,11 +192,15 @@ def _quality(asked: argparse.Namespace) -> None:
         asked,
         value,
         lambda: [
-            f"{s.title:32}{s.variants:>12,}{-s.removed:>+12,}  {s.note}" for s in filtered.steps
+            f"{s.title:32}{s.variants:>12,}{_removed(s.removed):>12}  {s.note}" for s in filtered.steps
         ]
         + [f"{filtered.n_case:,} cases, {filtered.n_control:,} controls, "
            f"{filtered.n_excluded:,} left out ({filtered.definition.rule})"],
     )  # fmt: skip
+
+
+def _removed(n: int) -> str:
+    return f"{-n:+,}" if n else ""
 
 
 def _associate_arguments(sub: argparse.ArgumentParser) -> None:

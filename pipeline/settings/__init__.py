@@ -104,13 +104,13 @@ def _assignment(text: str) -> tuple[str, Any]:
 def describe() -> list[dict[str, Any]]:
     """Return one row a setting: name, default, bounds, unit, help, the paper's value."""
     rows = []
-    stages = {"ingest": IngestSettings} | {
+    stages: dict[str, Any] = {"ingest": IngestSettings} | {
         stage: info.annotation for stage, info in AnalysisSettings.model_fields.items()
     }
     for stage, group in stages.items():
         schema = group.model_json_schema()["properties"]
         for field, info in group.model_fields.items():
-            extra = info.json_schema_extra
+            extra: Any = info.json_schema_extra
             options = schema[field].get("anyOf", [schema[field]])[0]
             rows.append(
                 {

@@ -79,18 +79,19 @@ def read_phenotypes(path: Path, columns: Columns | None = None) -> Phenotypes:
     """
     header, rows = _read_table(path)
     used = _find_columns(header, columns or Columns(), path)
+    sample_column, diagnosis_column = str(used.sample), str(used.diagnosis)
     family = _named(header, FAMILY_NAMES)
     kept = [n for n in header if n not in {used.sample, used.diagnosis, used.sex, family}]
     people: dict[str, Person] = {}
     for row in rows:
-        sample_id = row[used.sample]
+        sample_id = row[sample_column]
         if sample_id in people:
             raise InputError(
                 f"A person may stand once in the phenotype table, but {path.name} has "
                 f"{sample_id} twice; leave one row."
             )
         sex = row[used.sex].lower() if used.sex else ""
-        diagnosis = row[used.diagnosis]
+        diagnosis = row[diagnosis_column]
         people[sample_id] = Person(
             sample_id=sample_id,
             diagnosis=UNKNOWN if diagnosis.lower() in _NOT_THERE else diagnosis,

@@ -13,12 +13,14 @@ WIDTHS = """() => [document.documentElement, document.querySelector('[data-testi
 # Elements whose text does not fit: wider than their box, with the rest hidden.
 CUT = """() => [...document.querySelectorAll(
     '[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, h1, h2, h3, button *')]
-    .filter(e => e.offsetParent && getComputedStyle(e).overflowX !== 'visible'
+    .filter(e => e.offsetParent && !e.closest('[data-testid=stSidebar][aria-expanded=false]')
+                 && getComputedStyle(e).overflowX !== 'visible'
                  && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.innerText)"""
 
 # Words of drawings that stick out of their drawing.
 OUTSIDE = """() => [...document.querySelectorAll('.stVegaLiteChart svg')].flatMap(svg => {
+    if (svg.closest('[data-testid=stSidebar][aria-expanded=false]')) return [];
     const box = svg.getBoundingClientRect();
     return [...svg.querySelectorAll('text')].filter(text => {
         const r = text.getBoundingClientRect();

@@ -31,6 +31,10 @@ def test_every_page(size, mode, trained, visit):
     if size == "telephone":
         assert not person.slider("Smallest call rate").is_visible()  # the sidebar is closed
         _strip_scrolls_inside(person)
+        person.page.get_by_test_id("stExpandSidebarButton").click()
+        person.page.wait_for_timeout(600)  # it slides in
+        assert person.slider("Smallest call rate").is_visible()
+        assert_fit_to_show(person, mode)
     else:
         person.slider("Smallest call rate").focus()
         _reach_by_tab(person)
