@@ -69,10 +69,10 @@ def _choose(by_id: dict[str, Run]) -> Run:
         by_id |= {asked: loaders.run(asked)}
     st.query_params["run"] = asked
     state.put("run_choice", asked)
+    titles = {one: _title(run) for one, run in by_id.items()}
     st.selectbox(
-        "Run", list(by_id), format_func=lambda one: _title(by_id[one]), key="run_choice",
-        on_change=_name_choice,
-    )  # fmt: skip
+        "Run", list(by_id), format_func=titles.get, key="run_choice", on_change=_name_choice
+    )
     return loaders.run(asked)
 
 

@@ -57,7 +57,7 @@ def _presets() -> str:
     preset = st.pills(
         "Preset",
         list(PRESETS),
-        format_func=lambda name: PRESETS[name].title,
+        format_func=_preset_title,
         default="final_2d",
         key="preset",
         required=True,
@@ -67,6 +67,10 @@ def _presets() -> str:
     )
     st.caption(PRESETS[preset].note)
     return preset
+
+
+def _preset_title(name: str) -> str:
+    return PRESETS[name].title
 
 
 def _fill_in_preset() -> None:
@@ -103,7 +107,10 @@ def _changed(preset: str, settings: AnalysisSettings) -> None:
 def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]:
     n_variants = view.analysis.n_entering
     if not n_variants:
-        elements.empty("No variant would enter the network; raise the largest p in the sidebar.")
+        elements.empty(
+            view.analysis.problem
+            or "No variant would enter the network; raise the largest p in the sidebar."
+        )
         return ()
     return outline_network(n_variants, settings.encoding.layout, settings.network)
 

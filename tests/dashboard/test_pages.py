@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from streamlit.util import calc_md5
+from streamlit.util import calc_hash
 
 from dashboard.frame import PAGES
 from pipeline import jobs, runs
@@ -52,7 +52,7 @@ def show(monkeypatch):
         monkeypatch.setenv("EXOLENS_DATA", str(cache.parent))
         app = AppTest.from_file(APP, default_timeout=60)
         # `switch_page` knows files alone; our pages are functions, known by their address.
-        app._page_hash = calc_md5(page) if page else ""
+        app._page_hash = calc_hash(page) if page else ""
         for name, value in link.items():
             app.query_params[name] = value
         app.run()
@@ -122,7 +122,7 @@ def test_the_strip_is_the_same_everywhere(page, show, small):
     [
         ("quality", "keep no variant"),
         ("association", "oosen"),
-        ("training", "No variant would enter the network"),
+        ("training", "oosen"),
         ("run", "No run yet"),
         ("cohort", "300 variants"),
     ],
@@ -150,8 +150,6 @@ def failed(small):
     run.log_path.write_text("the last line of the log\n")
     jobs.finish(small, attempt, "failed", "The disk is full; free some space.")
     yield run.id
-    import shutil
-
     shutil.rmtree(run.folder)
     shutil.rmtree(small / "jobs")
 
@@ -203,7 +201,7 @@ def test_a_diagnosis_on_both_sides_is_told(show, small):
 def test_a_cohort_is_deleted_only_when_asked_twice(show, tmp_path):
     cache = _cache(tmp_path, ["case", "control"])
     app = press(show(cache), "Delete this cohort")
-    assert "The runs stay" in app.warning[0].value or "runs stay" in app.warning[0].value
+    assert "runs stay" in app.warning[0].value
     assert (cache / "cohorts" / "small").is_dir()
     app = press(app, "Yes, delete it")
     assert "Try with a simulated cohort" in words(app)
@@ -223,8 +221,3 @@ def test_a_failed_ingest_says_why_until_it_is_read(show, small, monkeypatch):
     assert app.error[0].value == "torn: The file torn.vcf.gz ends too early; copy it again."
     app = press(app, "Close")
     assert not app.error
-
-
-def test_the_session_holds_plain_data(show, small):
-    app = show(small, "association")
-    json.dumps(dict(app.session_state.filtered_state), default=list)

@@ -39,7 +39,7 @@ class Known:
 
     @contextmanager
     def opened(self) -> Iterator[Cohort]:
-        """Give the cohort for a while: nobody else in this process can open it meanwhile."""
+        """Give the cohort, opened for the length of the block."""
         cohort = open_cohort(self.cache, NAME)
         with closing(cohort.store):
             yield cohort
