@@ -137,9 +137,16 @@ def _choice(field: Field, base: Any, common: dict[str, Any]) -> Any:
     options = list(field.choices)
     if len(options) <= 3:
         return st.segmented_control(
-            field.label, options, default=base, required=True, width="stretch", **common
-        )
-    return st.selectbox(field.label, options, index=options.index(base), **common)
+            field.label, options, default=base, required=True, width="stretch",
+            format_func=_as_words, **common,
+        )  # fmt: skip
+    return st.selectbox(
+        field.label, options, index=options.index(base), format_func=_as_words, **common
+    )
+
+
+def _as_words(option: str) -> str:
+    return option.replace("_", " ")
 
 
 def _number(field: Field, base: Any, common: dict[str, Any]) -> Any:

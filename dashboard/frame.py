@@ -37,14 +37,12 @@ def show() -> None:
     if not names:
         page = st.navigation(_start_pages(), position="hidden")
         work.show()
-        work.show_failures()
         page.run()
         return
     chosen: list[View] = []
     pages = _pages(chosen)
     page = st.navigation([*pages.values(), _first_by_name(chosen)], position="top")
     work.show()
-    work.show_failures()
     arrived = state.take("arrived")
     if arrived in names:
         state.set_widgets({"cohort": arrived})

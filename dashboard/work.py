@@ -28,8 +28,15 @@ def submit(kind: str, payload: dict[str, Any]) -> None:
     st.rerun()
 
 
-@st.fragment(run_every="1s")
 def show() -> None:
+    """Show what runs and what went wrong at the foot of the window, wherever one has scrolled."""
+    with st.bottom:
+        _failures()
+        _active()
+
+
+@st.fragment(run_every="1s")
+def _active() -> None:
     """Show what is waiting or running, with a stop; ask for the whole page when one has ended."""
     active = loaders.active_jobs()
     ids = [job.id for job in active]
@@ -42,7 +49,7 @@ def show() -> None:
         _line(job)
 
 
-def show_failures() -> None:
+def _failures() -> None:
     """Say why a cohort could not be made, until it has been read; a run says it on its own page."""
     for job_id, text in state.get("failures", {}).items():
         with st.container(horizontal=True, vertical_alignment="center"):

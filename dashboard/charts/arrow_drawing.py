@@ -9,14 +9,14 @@ from dashboard.charts.frame import AnyChart, finish, wide_or
 from dashboard.theme import LIGHT, Palette
 
 STAGES = (
-    ("Files", "VCF, BCF, PLINK", "and phenotypes"),
+    ("Files", "VCF or BCF", "and phenotypes"),
     ("Cohort", "samples, variants,", "counts, genotypes"),
     ("Quality", "thresholds,", "funnel"),
     ("Association", "tests, Manhattan,", "Q–Q"),
     ("Split", "training, validation,", "test people"),
     ("Selection", "variants ranked on", "training people"),
     ("Network", "encoded genotypes,", "learning curves"),
-    ("Evaluation", "test people, once;", "baselines, audit"),
+    ("Evaluation", "test people, once;", "baselines beside"),
 )
 LEARNS = ("Selection", "Network")  # what sees training people alone
 HEIGHT = 340  # pixels: two rows of four stages, or four rows of two on a telephone

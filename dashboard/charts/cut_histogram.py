@@ -37,7 +37,7 @@ def cut_histogram(
     low = min([float(bins.left.min()), *known]) if len(bins) else min([0.0, *known])
     high = max([float(bins.right.max()), *known]) if len(bins) else max([1.0, *known])
     named = f"{label}, {unit}" if unit else label
-    top = 12 if small else 40
+    top = 12 if small else 40 if known else 6  # room for the names of the values
     x_scale = alt.Scale(domain=[low, high], nice=False)
     y_scale = alt.Scale(
         type="sqrt" if root_scale else "linear", range=[pixels("height"), top], nice=False

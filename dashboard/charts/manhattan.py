@@ -113,7 +113,7 @@ def manhattan(
         palette,
         title="Association along the genome",
         subtitle=[
-            f"{n_variants:,} variants, {n_hits:,} at or above {hits:.2f}",
+            f"{n_variants:,} variants, {n_hits:,} with −log10 p ≥ {hits:.2f}",
             f"{test} test" if test else "",
         ],
         description=(

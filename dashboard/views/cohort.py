@@ -87,8 +87,8 @@ def _certificate(view: View) -> None:
 
 def _others() -> None:
     st.subheader("Another cohort")
-    left, right = st.columns(2)
-    with left.container(border=True):
-        start.offer_example()
-    with right.container(border=True):
+    own, example = st.tabs(["Your own files", "Simulated cohort"])
+    with own:
         ingest.form()
+    with example:
+        start.offer_example()

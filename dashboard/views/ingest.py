@@ -18,7 +18,6 @@ GENES = (".gtf", ".gtf.gz", ".gff3", ".gff3.gz", ".bed", ".bed.gz", ".txt", ".tx
 
 def form() -> None:
     """Draw folder, files, mapping of the phenotypes and the button; errors stand beneath."""
-    st.subheader("Your own files")
     try:
         _form()
     except PipelineError as problem:
@@ -81,8 +80,8 @@ def _columns(table: Path) -> Columns:
     header = read_header_line(table)
     try:
         found = read_phenotypes(table).columns
-    except PipelineError as problem:
-        st.caption(str(problem))
+    except PipelineError:
+        st.caption("The columns cannot be told by their names; say which is which.")
         found = Columns()
     boxes = st.columns(3)
     picked = {}

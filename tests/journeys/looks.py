@@ -13,14 +13,14 @@ WIDTHS = """() => [document.documentElement, document.querySelector('[data-testi
 # Elements whose text does not fit: wider than their box, with the rest hidden.
 CUT = """() => [...document.querySelectorAll(
     '[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, h1, h2, h3, button *')]
-    .filter(e => e.offsetParent && !e.closest('[data-testid=stSidebar][aria-expanded=false]')
+    .filter(e => e.offsetParent && !e.closest('[data-collapsed=true]')
                  && getComputedStyle(e).overflowX !== 'visible'
                  && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.innerText)"""
 
 # Words of drawings that stick out of their drawing.
 OUTSIDE = """() => [...document.querySelectorAll('.stVegaLiteChart svg')].flatMap(svg => {
-    if (svg.closest('[data-testid=stSidebar][aria-expanded=false]')) return [];
+    if (svg.closest('[data-collapsed=true]')) return [];
     const box = svg.getBoundingClientRect();
     return [...svg.querySelectorAll('text')].filter(text => {
         const r = text.getBoundingClientRect();
@@ -41,9 +41,10 @@ READ = """() => {
     return copy.textContent;
 }"""
 
-BUTTONS = """() => [...document.querySelectorAll('button[kind=primary]')].map(e => {
-    const s = getComputedStyle(e);
-    return [s.color, s.backgroundColor, e.innerText];
+# Ink and ground of what wears the theme's first colour: buttons, chosen words.
+FILLED = """() => [...document.querySelectorAll('button[kind=primary], [data-tag]')].map(e => {
+    const words = getComputedStyle(e.querySelector('span') || e);
+    return [words.color, getComputedStyle(e).backgroundColor, e.innerText];
 })"""
 GROUND = "() => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
 
@@ -64,7 +65,7 @@ def assert_fit_to_show(person: Visitor, mode: str) -> None:
     assert "Traceback" not in read
     palette = DARK if mode == "dark" else LIGHT
     assert hexadecimal(person.page.evaluate(GROUND)) == palette.background
-    for ink, fill, words in person.page.evaluate(BUTTONS):
+    for ink, fill, words in person.page.evaluate(FILLED):
         assert contrast(hexadecimal(ink), hexadecimal(fill)) >= 4.5, words
 
 

@@ -37,8 +37,8 @@ def test_two_people_watch_and_one_stops(simulated, visit):
         other.page.get_by_role("button", name="Stop", exact=True).click()
         for one in (person, other):
             one.until(lambda one=one: "was stopped" in one.text(), "the end")
+            one.until(lambda one=one: one.chart(CURVES), "the curves so far")
         assert jobs.job(simulated.cache, run_id).state == "cancelled"
-        assert person.chart(CURVES)
         other.press("Start it again")
         other.until(lambda: "Stop" in other.text(), "the training again")
     finally:

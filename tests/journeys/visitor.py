@@ -72,18 +72,21 @@ class Visitor:
 
     def open_group(self, title: str) -> None:
         """Open a group of settings."""
-        self.page.locator("summary", has_text=title).click()
+        self.page.locator("summary").get_by_text(title, exact=True).click()
         self.settle()
 
     def choose(self, label: str, option: str) -> None:
-        """Choose from a list."""
+        """Choose from a list by typing, as scrolling to it would close it again."""
         lists = self.page.get_by_test_id("stSelectbox").or_(
             self.page.get_by_test_id("stMultiSelect")
         )
         box = lists.filter(has=self.page.get_by_text(label, exact=True))
-        box.locator("input").first.click()
-        self.page.get_by_role("option", name=option, exact=True).click()
-        self.page.keyboard.press("Escape")
+        field = box.locator("input").first
+        field.focus()
+        field.fill(option)
+        self.page.get_by_role("option", name=option, exact=True).wait_for()
+        field.press("Enter")
+        field.press("Tab")
         self.settle()
 
     def settle(self) -> None:
