@@ -192,7 +192,8 @@ def _quality(asked: argparse.Namespace) -> None:
         asked,
         value,
         lambda: [
-            f"{s.title:32}{s.variants:>12,}{_removed(s.removed):>12}  {s.note}" for s in filtered.steps
+            f"{s.title:32}{s.variants:>12,}{_removed(s.removed):>12}  {s.note}"
+            for s in filtered.steps
         ]
         + [f"{filtered.n_case:,} cases, {filtered.n_control:,} controls, "
            f"{filtered.n_excluded:,} left out ({filtered.definition.rule})"],
