@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from dashboard import state
 from dashboard.theme import DARK, LIGHT, Palette
 
 _TEXT = Path(__file__).parent / "text"
@@ -31,6 +33,36 @@ def method(name: str) -> None:
 def table(rows: Any, **options: Any) -> Any:
     """Draw a table; a cell without a value stays blank."""
     return st.dataframe(rows, hide_index=True, placeholder="", **options)
+
+
+def choice_in_address(
+    label: str, name: str, options: Sequence[str], titles: Mapping[str, str] | None = None
+) -> str:
+    """Return one of the options, the first one at first; the address always names it.
+
+    Bound as other widgets are, the default would be left out of the address, and a link to it
+    would show something else once there are more options.
+    """
+    asked = st.query_params.get(name) or state.get(f"{name}_chosen")
+    chosen = asked if asked in options else options[0]
+    st.query_params[name] = chosen
+    # The widget is forgotten where it is not drawn, what was chosen is not.
+    state.set_widgets({f"{name}_chosen": chosen, f"{name}_choice": chosen})
+    st.selectbox(
+        label, options, format_func=titles.get if titles else str, key=f"{name}_choice",
+        on_change=_name_choice, args=(name,),
+    )  # fmt: skip
+    return chosen
+
+
+def turn_to(name: str, option: str) -> None:
+    """Choose in place of the user what `choice_in_address` shows, before it is drawn."""
+    st.query_params[name] = option
+    state.put(f"{name}_chosen", option)
+
+
+def _name_choice(name: str) -> None:
+    st.query_params[name] = state.get(f"{name}_choice")
 
 
 def empty(text: str) -> None:

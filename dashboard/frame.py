@@ -45,7 +45,7 @@ def show() -> None:
     work.show()
     arrived = state.take("arrived")
     if arrived in names:
-        state.set_widgets({"cohort": arrived})
+        elements.turn_to("cohort", arrived)
     try:
         chosen.append(sidebar.choose(names, pages))
         page.run()

@@ -39,7 +39,7 @@ _BEHIND = {
 def choose(names: list[str], pages: Mapping[str, Any]) -> View:
     """Draw the sidebar and return what it says."""
     with st.sidebar:
-        name = st.selectbox("Cohort", names, key="cohort", bind="query-params")
+        name = elements.choice_in_address("Cohort", "cohort", names)
         cohort = loaders.cohort(name)
         people = _case_definition(cohort)
         definition = cohort.define_cases(people)

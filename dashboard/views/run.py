@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders, state
+from dashboard import elements, loaders
 from dashboard.charts.confusion import confusion
 from dashboard.charts.metric_intervals import metric_intervals
 from dashboard.charts.roc import roc
@@ -59,25 +59,12 @@ def show(view: View) -> None:
 
 
 def _choose(by_id: dict[str, Run]) -> Run:
-    """Return the run that the address names, else the newest, and let another be chosen.
-
-    The address always names it: bound as other widgets are, the newest run would be left out,
-    and a link to it would show another one tomorrow.
-    """
-    asked = st.query_params.get("run", next(iter(by_id)))
-    if asked not in by_id:
+    """Return the run that the address names, else the newest, and let another be chosen."""
+    asked = st.query_params.get("run")
+    if asked and asked not in by_id:
         by_id |= {asked: loaders.run(asked)}
-    st.query_params["run"] = asked
-    state.put("run_choice", asked)
     titles = {one: _title(run) for one, run in by_id.items()}
-    st.selectbox(
-        "Run", list(by_id), format_func=titles.get, key="run_choice", on_change=_name_choice
-    )
-    return loaders.run(asked)
-
-
-def _name_choice() -> None:
-    st.query_params["run"] = state.get("run_choice")
+    return loaders.run(elements.choice_in_address("Run", "run", list(by_id), titles))
 
 
 def _title(run: Run) -> str:

@@ -174,7 +174,7 @@ def _train(
             return
         if run.state == "finished":
             st.toast("These settings have been trained before; here is that run.")
-        st.query_params["run"] = run.id
+        elements.turn_to("run", run.id)
         st.rerun()
 
 

@@ -97,7 +97,7 @@ def test_files_can_be_named_before_there_is_a_cohort(show, tmp_path):
 def test_every_page_draws(page, show, small):
     app = show(small, page)
     assert not app.error
-    assert app.selectbox(key="cohort").value == "small"
+    assert app.selectbox(key="cohort_choice").value == "small"
     titles = {
         "cohort": "small",
         "quality": "What did we throw away, and why?",

@@ -117,11 +117,11 @@ def visit(
     """
     visitors: list[Visitor] = []
 
-    def open_page(path: str = "", **context) -> Visitor:
+    def open_page(path: str = "", *, is_live: bool = False, **context) -> Visitor:
         options = {"viewport": {"width": 1440, "height": 900}} | context
         visitor = Visitor(browser.new_context(**options), server.url)
         visitors.append(visitor)
-        visitor.go(path)
+        visitor.go(path, is_live)
         return visitor
 
     yield open_page

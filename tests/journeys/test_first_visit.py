@@ -50,14 +50,13 @@ def test_first_visit(empty, visit):
 def _simulate(person: Visitor) -> None:
     person.press("Simulate")
     progress = person.page.get_by_test_id("stProgress")
-    words = person.until(lambda: progress.count() and progress.inner_text(), "progress in words")
-    assert "Making the simulated cohort" in words
-    heard = {words}
+    words = person.until(progress.all_inner_texts, "progress in words")
+    assert "Making the simulated cohort" in words[0]
+    heard = set(words)
 
-    def cohort_page() -> bool:
-        if progress.count():
-            heard.add(progress.inner_text(timeout=1000))
-        return bool(person.chart("3,000 people:"))
+    def cohort_page() -> str:
+        heard.update(progress.all_inner_texts())
+        return person.chart("3,000 people:")
 
     start = time.monotonic()
     person.until(cohort_page, "the page of the cohort", PATIENCE_S)

@@ -22,13 +22,13 @@ def test_two_people_watch_and_one_stops(simulated, visit):
     )
     run_id = submit_training(simulated.cache, "simulated", settings).id
     try:
-        person = visit("training")  # whoever comes by sees what trains
+        person = visit("training", is_live=True)  # whoever comes by sees what trains
         person.until(lambda: person.chart(CURVES), "the first epoch", PATIENCE_S)
         assert f"run={run_id}" in person.page.url
 
         person.page.reload()
         first = person.until(lambda: person.chart(CURVES), "the curves after a reload")
-        other = visit(f"run?run={run_id}")
+        other = visit(f"run?run={run_id}", is_live=True)
         seen = other.until(lambda: other.chart(CURVES), "the curves in a second browser")
         person.until(lambda: person.chart(CURVES) != first, "another epoch")
         other.until(lambda: other.chart(CURVES) != seen, "another epoch in the second browser")
@@ -39,7 +39,7 @@ def test_two_people_watch_and_one_stops(simulated, visit):
             one.until(lambda one=one: "was stopped" in one.text(), "the end")
             one.until(lambda one=one: one.chart(CURVES), "the curves so far")
         assert jobs.job(simulated.cache, run_id).state == "cancelled"
-        other.press("Start it again")
+        other.page.get_by_role("button", name="Start it again").click()
         other.until(lambda: "Stop" in other.text(), "the training again")
     finally:
         jobs.cancel(simulated.cache, run_id)

@@ -55,10 +55,11 @@ class Visitor:
 
     # ---- going about ------------------------------------------------------------------------
 
-    def go(self, path: str = "") -> None:
-        """Open an address of the dashboard and wait until it stands."""
+    def go(self, path: str = "", is_live: bool = False) -> None:
+        """Open an address of the dashboard and wait until it stands; a live page never does."""
         self.page.goto(f"{self.url}/{path}")
-        self.settle()
+        if not is_live:
+            self.settle()
 
     def turn_to(self, title: str) -> None:
         """Go to a page by the navigation."""
