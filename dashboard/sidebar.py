@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import controls, elements, loaders
+from dashboard import controls, elements, loaders, state
 from dashboard.charts.cut_histogram import cut_histogram
 from dashboard.view import View
 from pipeline.cohort import Cohort
@@ -26,6 +26,8 @@ from pipeline.settings import (
 SITE = ("qual_above", "min_mean_depth", "min_call_rate", "drop_monomorphic", "filter_pass")
 KINDS = ("drop_sex_chromosomes", "drop_indels")
 MORE = ("min_mac", "max_hwe_log10", "min_mean_gq", "max_missingness_log10")
+
+ROLES = {"case": "Cases", "control": "Controls"}
 
 # The histogram behind a slider: what is counted, which side the cut removes.
 _BEHIND = {
@@ -73,10 +75,13 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
 def _case_definition(cohort: Cohort) -> PeopleSettings:
     """Return who is a case and who a control; nothing named while it is as found."""
     found = _found(cohort)
+    if state.swap("cohort_of_roles", cohort.name) != cohort.name:
+        # The words of another cohort mean nothing here.
+        state.set_widgets({f"people.{role}": list(getattr(found, role)) for role in ROLES})
     diagnoses = list(cohort.n_people)
     with st.expander("Cases and controls", expanded=not (found.case and found.control)):
         picked = {}
-        for role, label in (("case", "Cases"), ("control", "Controls")):
+        for role, label in ROLES.items():
             picked[role] = st.multiselect(
                 label,
                 diagnoses,

@@ -13,7 +13,7 @@ from pipeline.jobs import Job
 from pipeline.submit import submit_job
 
 WORDS = {
-    "simulate": "Making the simulated cohort",
+    "simulate": "Making the cohort",
     "ingest": "Reading the cohort",
     "annotate": "Joining genes",
     "train": "Training",
@@ -76,16 +76,17 @@ def _remember(job_id: str) -> None:
 
 
 def _line(job: Job) -> None:
-    what = job.payload.get("name") or job.payload.get("run", "")[:8]
+    name = job.payload.get("name") or job.payload["run"][:8]
+    what = f"**{WORDS[job.kind]}** {name}"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         if job.state == "queued":
             place = f"waits, number {job.position}" if job.position else "waits"
-            st.markdown(f":material/hourglass_empty: **{WORDS[job.kind]}** {what}: {place}")
+            st.markdown(f":material/hourglass_empty: {what}: {place}")
         else:
             left = elements.duration(job.remaining_s)
             detail = f" · {job.detail}" if job.detail else ""
             left = f" · {left} left" if left else ""
-            text = f"**{WORDS[job.kind]}** {what}: {job.phase or 'starting'}{detail}{left}"
+            text = f"{what}: {job.phase or 'starting'}{detail}{left}"
             st.progress(min(1.0, max(0.0, job.done or 0.0)), text=text)
         if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop_circle:"):
             jobs.cancel(loaders.cache(), job.id)

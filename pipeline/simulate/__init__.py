@@ -78,7 +78,7 @@ def simulate(
     `SettingsError` when no gene fits the architecture.
     """
     start = time.monotonic()
-    clock = Clock("simulate", on_progress)
+    clock = Clock("drawing genes and people", on_progress)
     directory = Path(directory).absolute()
     with _folder_beside(directory) as folder:
         clock.report(0.0)

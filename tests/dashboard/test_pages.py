@@ -28,7 +28,7 @@ def small(tmp_path_factory) -> Path:
     return _cache(tmp_path_factory.mktemp("pages"), ["case", "control"])
 
 
-def _cache(folder: Path, diagnoses: list[str]) -> Path:
+def _cache(folder: Path, diagnoses: list[str], name: str = "small") -> Path:
     rng = np.random.default_rng(3)
     people = [f"P{i}" for i in range(N_PEOPLE)]
     words = np.array(["0/0:20:60", "0/1:22:70", "1/1:25:80", "./.:0:0"])
@@ -38,7 +38,7 @@ def _cache(folder: Path, diagnoses: list[str]) -> Path:
         for i, row in enumerate(calls)
     ]
     given = {person: diagnoses[i % len(diagnoses)] for i, person in enumerate(people)}
-    cohort = make_cohort(folder, vcf_text(sorted(records), people), given)
+    cohort = make_cohort(folder, vcf_text(sorted(records), people), given, name=name)
     cohort.store.close()
     return folder / "cache"
 
@@ -196,6 +196,22 @@ def test_a_diagnosis_on_both_sides_is_told(show, small):
     app.multiselect(key="people.control").set_value(["case", "control"]).run()
     assert not app.exception
     assert "is both" in app.error[0].value
+
+
+def test_another_cohort_brings_its_own_diagnoses(show, tmp_path):
+    cache = _cache(tmp_path, ["case", "control"], "first")
+    _cache(tmp_path, ["SCZ", "BP", "unaffected", "unaffected"], "second")
+    app = show(cache, "quality")
+    for name, people in (("second", "10 / 20"), ("first", "20 / 20")):
+        app.selectbox(key="cohort_choice").set_value(name).run()
+        assert not app.exception
+        assert not app.error
+        assert figure(app, "People") == people
+
+
+def test_a_selection_of_nothing_says_what_to_loosen(show, small):
+    app = show(small, "training", **{"selection.max_p": "1e-10"})
+    assert "raise the largest p" in words(app)
 
 
 def test_a_cohort_is_deleted_only_when_asked_twice(show, tmp_path):

@@ -30,7 +30,7 @@ CHROMIUM = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-PATIENCE_S = 120.0  # for a job, on a machine that does other things too
+PATIENCE_S = 300.0  # for a job, on a machine that does other things too
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def _simulate(person: Visitor) -> None:
     person.press("Simulate")
     progress = person.page.get_by_test_id("stProgress")
     words = person.until(progress.all_inner_texts, "progress in words")
-    assert "Making the simulated cohort" in words[0]
+    assert "Making the cohort simulated" in words[0]
     heard = set(words)
 
     def cohort_page() -> str:
@@ -72,6 +72,7 @@ def _quality(person: Visitor) -> None:
     assert f"{kept} of" in funnel
     slider = person.slider("Smallest call rate")
     slider.focus()
+    place = person.canvas("A bar for each").bounding_box()
     start = time.monotonic()
     slider.press("ArrowRight")
     person.until(lambda: person.metric("Variants kept") != kept, "another number of variants")
@@ -82,6 +83,7 @@ def _quality(person: Visitor) -> None:
     redrawn = person.chart("A bar for each")
     assert f"{fewer} of" in redrawn
     assert redrawn != funnel
+    assert person.canvas("A bar for each").bounding_box() == place, "the page has jumped"
     assert "quality.min_call_rate=0.905" in person.page.url
 
 

@@ -34,7 +34,7 @@ def test_every_page(size, mode, trained, visit):
         _strip_scrolls_inside(person)
         person.page.get_by_test_id("stExpandSidebarButton").click()
         person.page.wait_for_timeout(600)  # it slides in
-        assert sidebar.get_attribute("data-collapsed") is None
+        assert sidebar.get_attribute("data-collapsed") == "false"
         assert_fit_to_show(person, mode)
     else:
         person.slider("Smallest call rate").focus()
