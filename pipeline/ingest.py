@@ -35,7 +35,6 @@ from pipeline.sources import vcf
 from pipeline.sources.block import Cast
 from pipeline.sources.htsindex import cut, index_path, reaches_end, read_index
 from pipeline.sources.phenotypes import Columns, Person, Phenotypes, read_phenotypes
-from pipeline.tally import PERSON_TOTALS
 
 _TASK_BYTES = (4 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
 _MOST_TASKS = 256
@@ -94,7 +93,7 @@ def ingest(
     files.safe_name(name)
     workers = workers or processes.default_workers()
     # Processes start while the plan is made.
-    with processes.executor(workers, "pipeline.shards") as pool:
+    with processes.executor(workers, "pipeline.coding") as pool:
         plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings, workers)
         warnings = _warnings(plan, people)
         staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
@@ -500,7 +499,7 @@ def _samples(plan: _Plan, shards: list[Shard]) -> pa.Table:
             [list(p.covariates.items()) for p in people], pa.map_(pa.string(), pa.string())
         ),
     }
-    for i, name in enumerate((*PERSON_TOTALS, "depth_sum", "depth_n")):
+    for i, name in enumerate((*schema.PERSON_TOTALS, "depth_sum", "depth_n")):
         columns[name] = totals[:, i]
     return pa.table(columns)
 

@@ -103,10 +103,11 @@ class _Child:
         self._process.kill()
 
     def close(self) -> None:
-        """End when the task at hand is done, and wait for that."""
-        with suppress(BrokenPipeError):  # a killed child reads no more
-            self._tasks.close()
+        """End a child that has no task any more."""
+        self._process.kill()  # it holds nothing, and to leave in good order takes it 0.3 s
         self._process.wait()
+        with suppress(BrokenPipeError):
+            self._tasks.close()
         self._answers.close()
 
 

@@ -202,3 +202,10 @@ def kind_of(ref: str, alt: str) -> str:
     if len(ref) != len(alt):
         return "indel"
     return "snp" if len(ref) == 1 else "other"
+
+
+# What ingest counts of each person, one column each.
+PERSON_TOTALS = (
+    "n_called", "n_missing", "n_het", "n_hom_alt", "n_transition", "n_transversion",
+    "n_singleton", "n_x_het", "n_x_called",
+)  # fmt: skip

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-NO_ALLELE = -2  # cyvcf2: padding of a call with fewer alleles than the record's ploidy
-UNKNOWN_ALLELE = -1
+from pipeline.schema import PERSON_TOTALS
+from pipeline.sources.block import NO_ALLELE, UNKNOWN_ALLELE
 
 
 @numba.njit(cache=True, nogil=True)
@@ -117,12 +117,6 @@ def snp_class(ref: str, alt: str, kind: str) -> int:
     # A SNP of a split site may still carry the bases that its neighbours needed.
     changed = [{r, a} for r, a in zip(ref.upper(), alt.upper(), strict=True) if r != a]
     return 1 if changed in ([{"A", "G"}], [{"C", "T"}]) else 2
-
-
-PERSON_TOTALS = (
-    "n_called", "n_missing", "n_het", "n_hom_alt", "n_transition", "n_transversion",
-    "n_singleton", "n_x_het", "n_x_called",
-)  # fmt: skip
 
 
 def new_person_totals(n_people: int) -> np.ndarray:

@@ -8,6 +8,9 @@ import numpy as np
 
 from pipeline.schema import SEXES
 
+NO_ALLELE = -2  # as in cyvcf2: padding of a call with fewer alleles than the record's ploidy
+UNKNOWN_ALLELE = -1
+
 
 @dataclass(frozen=True)
 class Cast:

@@ -1,8 +1,8 @@
 """VCF, VCF.gz and BCF, record by record through cyvcf2 (the one door to it).
 
-Multi-allelic sites are split here; the rules for single calls stand in `pipeline.tally`.
-QUAL `.` and FILTER `.` stay missing; FORMAT/DP and FORMAT/GQ that are missing are left out of
-every mean. A site without an alternate (`ALT` `.`) stays one row.
+Records leave as plain values, since what cyvcf2 gives is tied to its reader and that reader to
+one thread. QUAL `.` and FILTER `.` stay missing; FORMAT/DP and FORMAT/GQ that are missing are left
+out of every mean.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import cyvcf2
 import cyvcf2.cyvcf2
@@ -20,17 +21,13 @@ import numpy as np
 import pysam
 
 from pipeline.errors import InputError
-from pipeline.schema import region_of
-from pipeline.settings import IngestSettings
-from pipeline.sources.block import Block, Cast
-from pipeline.tally import UNKNOWN_ALLELE, code_record
+from pipeline.sources.block import UNKNOWN_ALLELE
 
 # htslib explains on stderr, where people expect one sentence of ours.
 ctypes.CDLL(cyvcf2.cyvcf2.__file__).hts_set_log_level(0)
 
 SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-_HAPLOID_REGIONS = {"x", "y", "mt"}
 _EMPTY = np.empty(0, np.int32)
 
 
@@ -96,33 +93,54 @@ def read_header(path: Path) -> VcfHeader:
     return VcfHeader(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs))
 
 
-def read_blocks(
-    header: VcfHeader,
-    cast: Cast,
-    settings: IngestSettings,
-    region: Region | None = None,
-    capacity: int = 1024,
-) -> Iterator[Block]:
-    """Yield the split variants of a file, or of one region of an indexed file, in file order.
+class Record(NamedTuple):
+    """One record as plain values, whatever its number of alternates.
 
-    Raises `InputError` when the file breaks off or a record cannot be read.
+    `alleles` (n_people, ploidy) are allele numbers, `UNKNOWN_ALLELE`, or -2 where a call has fewer
+    alleles than the record; `depth` and `gq` (n_people,) are negative where missing, empty where
+    the record has none.
+    """
+
+    chrom: str
+    pos: int
+    rsid: str | None
+    ref: str
+    alts: list[str]
+    qual: float | None
+    filter: str | None
+    alleles: np.ndarray
+    depth: np.ndarray
+    gq: np.ndarray
+
+
+def read_records(
+    header: VcfHeader, sample_ids: tuple[str, ...], regions: tuple[Region, ...] = ()
+) -> Iterator[Record]:
+    """Yield the records of a file, or of regions of an indexed file, in file order.
+
+    People come in the order of `sample_ids`. Raises `InputError` when the file breaks off or a
+    record cannot be read.
     """
     reader = _open(header.path)
     try:
-        wanted = set(cast.sample_ids)
+        wanted = set(sample_ids)
         if len(wanted) < len(header.sample_ids):
             reader.set_samples([s for s in header.sample_ids if s in wanted])
-        order = _reorder(tuple(reader.samples), cast)
-        half = {True: ~cast.is_female, False: np.zeros(len(cast), bool)}
-        block = Block(capacity, len(cast), cast.n_diagnoses)
-        for record in _records(reader, header.path, region):
-            n_rows = max(1, len(record.ALT))
-            if block.n + n_rows > block.capacity and block.n:
-                yield block
-                block = Block(max(capacity, n_rows), len(cast), cast.n_diagnoses)
-            _add(block, record, header, cast, settings, order, half)
-        if block.n:
-            yield block
+        order = _reorder(tuple(reader.samples), sample_ids)
+        for region in regions or (None,):
+            for record in _records(reader, header.path, region):
+                yield Record(
+                    record.CHROM,
+                    record.POS,
+                    record.ID,
+                    record.REF,
+                    record.ALT,
+                    record.QUAL,
+                    _filter(record),
+                    _alleles(record, len(sample_ids), order),
+                    _numbers(record, "DP", order) if header.has_depth else _EMPTY,
+                    _numbers(record, "GQ", order) if header.has_gq else _EMPTY,
+                )
     finally:
         reader.close()
 
@@ -229,60 +247,18 @@ class _QualityText:
                     yield line
 
 
-def _reorder(read: tuple[str, ...], cast: Cast) -> np.ndarray | None:
+def _reorder(read: tuple[str, ...], sample_ids: tuple[str, ...]) -> np.ndarray | None:
     """Return where each person of the cohort stands among the samples read; None if in order."""
-    if read == cast.sample_ids:
+    if read == sample_ids:
         return None
     place = {sample_id: i for i, sample_id in enumerate(read)}
-    lacking = [s for s in cast.sample_ids if s not in place]
+    lacking = [s for s in sample_ids if s not in place]
     if lacking:
         raise InputError(
             f"Every file of a cohort has the same people, but one lacks {len(lacking):,} of them; "
             "give files of the same people."
         )
-    return np.array([place[s] for s in cast.sample_ids])
-
-
-def _add(block, record, header, cast, settings, order, half) -> None:
-    alts = record.ALT
-    n_rows = max(1, len(alts))
-    row = block.n
-    chrom, pos = record.CHROM, record.POS
-    region = region_of(chrom, pos, settings.build)
-    alleles = _alleles(record, len(cast), order)
-    depth = _numbers(record, "DP", order) if header.has_depth else _EMPTY
-    gq = _numbers(record, "GQ", order) if header.has_gq else _EMPTY
-    code_record(
-        alleles,
-        half[region in _HAPLOID_REGIONS],
-        len(alts),
-        settings.other_alleles == "missing",
-        depth,
-        gq,
-        settings.min_genotype_depth or 0,
-        settings.min_genotype_gq or 0,
-        cast.diagnosis,
-        block.codes[row : row + n_rows],
-        block.site[row],
-        block.depth[row],
-        block.gq[row],
-        block.person_depth,
-    )
-    for k in range(n_rows):
-        if k:
-            for tally in (block.site, block.depth, block.gq):
-                tally[row + k] = tally[row]
-        block.chrom.append(chrom)
-        block.pos.append(pos)
-        block.rsid.append(record.ID)
-        block.ref.append(record.REF)
-        block.alt.append(alts[k] if alts else ".")
-        block.qual.append(record.QUAL)
-        block.filter.append(_filter(record))
-        block.region.append(region)
-        block.alt_number.append(k + 1)
-        block.n_alts.append(len(alts))
-    block.n += n_rows
+    return np.array([place[s] for s in sample_ids])
 
 
 def _alleles(record: cyvcf2.Variant, n_people: int, order: np.ndarray | None) -> np.ndarray:

@@ -26,7 +26,7 @@ def test_every_page(size, mode, trained, visit):
     person = visit(viewport={"width": width, "height": height}, color_scheme=mode)
     for page in PAGES:
         person.go(page)
-        assert person.chart(MAIN_PICTURE[page]), page
+        person.see(MAIN_PICTURE[page])
         assert_fit_to_show(person, mode)
     if size == "telephone":
         sidebar = person.page.get_by_test_id("stSidebar")

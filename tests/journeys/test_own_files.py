@@ -70,7 +70,7 @@ def test_files_become_a_cohort(study, simulated, visit):
     cohort.store.close()
     assert "cohort=own" in person.page.url
     person.turn_to("Association")
-    assert person.chart("Manhattan")
+    person.see("Manhattan")
 
 
 def test_a_file_that_is_no_vcf_is_told(study, simulated, visit):

@@ -23,13 +23,13 @@ def test_two_people_watch_and_one_stops(simulated, visit):
     run_id = submit_training(simulated.cache, "simulated", settings).id
     try:
         person = visit("training", is_live=True)  # whoever comes by sees what trains
-        person.until(lambda: person.chart(CURVES), "the first epoch", PATIENCE_S)
+        person.see(CURVES, PATIENCE_S)
         assert f"run={run_id}" in person.page.url
 
         person.page.reload()
-        first = person.until(lambda: person.chart(CURVES), "the curves after a reload")
+        first = person.see(CURVES)
         other = visit(f"run?run={run_id}", is_live=True)
-        seen = other.until(lambda: other.chart(CURVES), "the curves in a second browser")
+        seen = other.see(CURVES)
         person.until(lambda: person.chart(CURVES) != first, "another epoch")
         other.until(lambda: other.chart(CURVES) != seen, "another epoch in the second browser")
         assert jobs.job(simulated.cache, run_id).state == "running"
@@ -37,7 +37,7 @@ def test_two_people_watch_and_one_stops(simulated, visit):
         other.page.get_by_role("button", name="Stop", exact=True).click()
         for one in (person, other):
             one.until(lambda one=one: "was stopped" in one.text(), "the end")
-            one.until(lambda one=one: one.chart(CURVES), "the curves so far")
+            one.see(CURVES)
         assert jobs.job(simulated.cache, run_id).state == "cancelled"
         other.page.get_by_role("button", name="Start it again").click()
         other.until(lambda: "Stop" in other.text(), "the training again")

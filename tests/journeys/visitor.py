@@ -91,13 +91,14 @@ class Visitor:
         self.settle()
 
     def settle(self) -> None:
-        """Wait until the script has been at rest for a moment."""
+        """Wait until the script has been at rest for a moment and every picture is drawn."""
         app = self.page.get_by_test_id("stApp")
         app.wait_for()
+        undrawn = self.page.locator('[data-testid="stVegaLiteChart"]:not([aria-label])')
         since = None
         end = time.monotonic() + WAIT_S
         while time.monotonic() < end:
-            if app.get_attribute("data-test-script-state") != "notRunning":
+            if app.get_attribute("data-test-script-state") != "notRunning" or undrawn.count():
                 since = None
             elif since is None:
                 since = time.monotonic()
@@ -136,6 +137,10 @@ class Visitor:
     def chart(self, start: str) -> str:
         """Return the description of the picture that starts like this, "" when there is none."""
         return next((text for text in self.charts() if text.startswith(start)), "")
+
+    def see(self, start: str, wait_s: float = WAIT_S) -> str:
+        """Wait for the picture whose description starts like this, and return the description."""
+        return str(self.until(lambda: self.chart(start), f"the picture {start!r}", wait_s))
 
     def canvas(self, start: str) -> Locator:
         """Return the picture whose description starts like this."""
