@@ -22,11 +22,10 @@ def test_an_error_comes_after_the_items_before_it():
         yield from range(5)
         raise OSError("the disk")
 
-    seen = []
-    with pytest.raises(OSError, match="the disk"), read_ahead(breaks_off(), 3) as items:
-        for item in items:
-            seen.append(item)
-    assert seen == list(range(5))
+    with read_ahead(breaks_off(), 3) as items:
+        assert [next(items) for _ in range(5)] == list(range(5))
+        with pytest.raises(OSError, match="the disk"):
+            next(items)
 
 
 def test_leaving_stops_a_reader_that_would_never_end():
