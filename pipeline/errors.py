@@ -35,5 +35,9 @@ class NotFoundError(PipelineError):
     """There is no cohort, run or job of that name."""
 
 
+class EngineError(PipelineError):
+    """The machines that should do the work cannot be used as they are."""
+
+
 class Cancelled(Exception):  # noqa: N818 - a stop that was asked for is not an error
     """The user stopped the work; whoever holds the work tidies up and passes this on."""

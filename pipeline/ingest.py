@@ -26,6 +26,7 @@ import pyarrow as pa
 
 from pipeline import files, processes, schema, store
 from pipeline.cohort import CURRENT, Cohort, cohorts_dir, open_cohort
+from pipeline.engine import executor
 from pipeline.errors import InputError, PipelineError
 from pipeline.people import define_cases
 from pipeline.progress import Clock, OnProgress, silent
@@ -79,24 +80,25 @@ def ingest(
     people: PeopleSettings | None = None,
     columns: Columns | None = None,
     workers: int | None = None,
+    engine: str | None = None,
     on_progress: OnProgress = silent,
 ) -> Ingested:
     """Make the cohort `name` from VCF files and a phenotype table.
 
     `people` is kept as the cohort's case definition. `workers` is the number of processes, by
-    default one a core. Raises `InputError` for files that cannot be used, `Cancelled` when
-    `on_progress` does; in both cases nothing is left behind.
+    default one a core; `engine` the address of a Dask scheduler, by default EXOLENS_ENGINE. Raises
+    `InputError` for files that cannot be used, `EngineError` for a cluster that cannot,
+    `Cancelled` when `on_progress` does; nothing is left behind.
     """
     started = time.monotonic()
     settings = settings or IngestSettings()
     people = people or PeopleSettings()
     files.safe_name(name)
-    workers = workers or processes.default_workers()
     # Processes start while the plan is made.
-    with processes.executor(workers, "pipeline.coding") as pool:
-        plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings, workers)
+    with executor(workers, "pipeline.coding", cache.resolve(), engine) as (pool, n_workers):
+        plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings, n_workers)
         warnings = _warnings(plan, people)
-        staging = cohorts_dir(cache) / ".staging" / _plan_digest(plan, settings)
+        staging = cohorts_dir(cache.resolve()) / ".staging" / _plan_digest(plan, settings)
         with _staged(staging):
             shards = _run_tasks(plan, settings, staging, pool, on_progress)
             _refuse_lost_records(plan, shards)

@@ -62,6 +62,9 @@ def _ingest_arguments(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--genes", type=Path, help="gene table: GTF, GFF3, BED, refFlat, refGene")
     sub.add_argument("--build", choices=("hg19", "hg38"), default="hg19")
     sub.add_argument("--workers", type=int, help="number of processes (default: cores)")
+    sub.add_argument(
+        "--engine", metavar="ADDRESS", help="Dask scheduler (default: EXOLENS_ENGINE, this machine)"
+    )
     sub.add_argument("--other-alleles", choices=("missing", "reference"), default="missing")
     sub.add_argument("--min-genotype-depth", type=int, help="calls read fewer times are missing")
     sub.add_argument("--min-genotype-gq", type=int, help="calls of lower quality are missing")
@@ -101,6 +104,7 @@ def _ingest(asked: argparse.Namespace) -> None:
         people=people_settings(asked),
         columns=Columns(asked.sample_column, asked.diagnosis_column, asked.sex_column),
         workers=asked.workers,
+        engine=asked.engine,
         on_progress=reporter(),
     )
     for names, what in (

@@ -1,0 +1,168 @@
+"""The same ingest on a Dask scheduler whose workers are processes, one of them killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client
+
+from pipeline import files
+from pipeline import ingest as ingest_module
+from pipeline.cli import main
+from pipeline.cohort import open_cohort
+from pipeline.engine import executor
+from pipeline.errors import Cancelled, EngineError, InputError
+from pipeline.ingest import ingest
+from pipeline.progress import Progress
+from tests.small_cohorts import tables, vcf_text, write_phenotypes, write_vcf
+from tests.test_ingest import DIAGNOSES, SAMPLES, SEX, big_text, ingested, random_records
+
+DASK = [sys.executable, "-m", "dask"]
+
+
+class Cluster:
+    """A scheduler and its workers, each a process of its own."""
+
+    def __init__(self, folder: Path):
+        self.address = f"tcp://127.0.0.1:{_free_port()}"
+        self.processes: list[subprocess.Popen] = []
+        self._log = (folder / "dask.log").open("wb")
+        self._start("scheduler", "--host", "127.0.0.1", "--port", self.address.split(":")[-1])
+
+    def _start(self, *command: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [*DASK, *command, "--no-dashboard"],
+            cwd=files.PROJECT_ROOT,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self.processes.append(process)
+        return process
+
+    def add_worker(self) -> subprocess.Popen:
+        return self._start("worker", self.address, "--no-nanny", "--nthreads", "1")
+
+    def wait_for(self, n_workers: int) -> None:
+        with Client(self.address, timeout=60, set_as_default=False) as client:
+            client.wait_for_workers(n_workers, timeout=120)
+
+    def n_workers(self) -> int:
+        with Client(self.address, timeout=30, set_as_default=False) as client:
+            return len(client.nthreads())
+
+    def end(self) -> None:
+        for process in reversed(self.processes):
+            process.terminate()
+        for process in self.processes:
+            process.wait(30)
+        self._log.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory) -> Iterator[Cluster]:
+    made = Cluster(tmp_path_factory.mktemp("dask"))
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(autouse=True)
+def by_region(monkeypatch) -> None:
+    monkeypatch.setattr(ingest_module, "_TASK_BYTES", (1, 1))
+    monkeypatch.setattr(ingest_module, "_WHOLE_BYTES", 0)
+
+
+def test_no_workers_is_told(tmp_path, cluster):
+    path = write_vcf(tmp_path / "a.vcf.gz", vcf_text(random_records(5), SAMPLES))
+    table = write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
+    with pytest.raises(EngineError, match=r"needs workers, but .* has none; start some"):
+        ingest(tmp_path / "cache", "c", [path], table, engine=cluster.address)
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere"])
+def test_no_scheduler_is_told(tmp_path, address, monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.engine._CONNECT_S", 0.5)
+    monkeypatch.setenv("EXOLENS_ENGINE", address)
+    path = write_vcf(tmp_path / "a.vcf.gz", vcf_text(random_records(5), SAMPLES))
+    table = write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
+    status = main(["ingest", str(path), "--phenotypes", str(table), "--name", "c",
+                   "--cache", str(tmp_path / "cache")])  # fmt: skip
+    told = capsys.readouterr().err.strip()
+    assert status == 1
+    assert told.count("\n") == 0
+    assert address in told
+
+
+def test_a_killed_worker_changes_nothing(tmp_path, cluster, monkeypatch):
+    workers = [cluster.add_worker(), cluster.add_worker()]
+    cluster.wait_for(2)
+    path = write_vcf(tmp_path / "a.vcf.gz", big_text())
+    here = tmp_path / "here"
+    here.mkdir()
+    expected = ingested(here, [path], workers=1)
+
+    killed_at = []
+
+    def kill_once(progress: Progress) -> None:
+        is_half = progress.phase == "reading genotypes" and 0 < progress.done < 0.8
+        if is_half and not killed_at:
+            os.kill(workers[0].pid, signal.SIGKILL)
+            workers[0].wait(10)
+            killed_at.append(progress.done)
+
+    table = write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
+    monkeypatch.setenv("EXOLENS_ENGINE", cluster.address)
+    made = ingest(tmp_path / "cache", "c", [path], table, on_progress=kill_once)
+    cohort = open_cohort(tmp_path / "cache", "c")
+    assert (made.fingerprint, tables(cohort)) == expected
+    cohort.store.close()
+    assert killed_at
+    assert cluster.n_workers() == 1
+
+
+def test_stop_and_bad_input_are_told_from_the_cluster(tmp_path, cluster):
+    cluster.add_worker()
+    cluster.wait_for(2)
+    table = write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
+    path = write_vcf(tmp_path / "a.vcf.gz", big_text())
+
+    def stop(progress: Progress) -> None:
+        if progress.done > 0:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        ingest(tmp_path / "cache", "c", [path], table, engine=cluster.address, on_progress=stop)
+    assert not list((tmp_path / "cache").rglob("*.json"))
+
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(200)
+    path.write_bytes(data)
+    with pytest.raises(InputError):
+        ingest(tmp_path / "cache", "c", [path], table, engine=cluster.address)
+
+
+def test_calls_run_elsewhere(tmp_path, cluster):
+    with executor(None, "pipeline.coding", tmp_path, cluster.address) as (pool, n_tasks):
+        assert n_tasks == cluster.n_workers()
+        found = {pool.submit(_pid, i).result(60) for i in range(4)}
+    assert os.getpid() not in found
+
+
+def _pid(_: int) -> int:
+    time.sleep(0.05)
+    return os.getpid()
