@@ -1,4 +1,4 @@
-"""Records to blocks, and blocks to the rows of a shard: split, coded, packed, counted, digested.
+"""Records or matrices to blocks, and blocks to the rows of a shard: split, coded, packed, counted.
 
 The rules for single calls stand in `pipeline.tally`. A site without an alternate (`ALT` `.`)
 stays one row. The digest of rows is a sum, so that it does not depend on the cutting.
@@ -7,7 +7,7 @@ stays one row. The digest of rows is a sum, so that it does not depend on the cu
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -22,11 +22,11 @@ from pipeline.schema import (
     region_of,
 )
 from pipeline.settings import IngestSettings
-from pipeline.sources.block import Block, Cast
-from pipeline.sources.vcf import Record
-from pipeline.tally import add_people, code_record, snp_class
+from pipeline.sources.block import NO_ALLELE, Block, Cast, Record, Site
+from pipeline.tally import add_people, code_record, expected_homozygous, snp_class
 
 _HAPLOID_REGIONS = {"x", "y", "mt"}
+_NONE = np.empty(0, np.int32)  # no depth, no quality
 
 
 def blocks(
@@ -67,21 +67,92 @@ def _add(
         block.gq[row],
         block.person_depth,
     )
-    for k in range(n_rows):
-        if k:
-            for tally in (block.site, block.depth, block.gq):
-                tally[row + k] = tally[row]
-        block.chrom.append(record.chrom)
-        block.pos.append(record.pos)
-        block.rsid.append(record.rsid)
-        block.ref.append(record.ref)
-        block.alt.append(record.alts[k] if record.alts else ".")
-        block.qual.append(record.qual)
-        block.filter.append(record.filter)
+    if n_rows > 1:
+        for tally in (block.site, block.depth, block.gq):
+            tally[row + 1 : row + n_rows] = tally[row]
+    _describe(block, record, region)
+
+
+def _describe(block: Block, site: Site | Record, region: str) -> None:
+    """Append the columns of the rows of one site."""
+    for k, alt in enumerate(site.alts or (".",), start=1):
+        block.chrom.append(site.chrom)
+        block.pos.append(site.pos)
+        block.rsid.append(site.rsid)
+        block.ref.append(site.ref)
+        block.alt.append(alt)
+        block.qual.append(site.qual)
+        block.filter.append(site.filter)
         block.region.append(region)
-        block.alt_number.append(k + 1)
-        block.n_alts.append(len(record.alts))
-    block.n += n_rows
+        block.alt_number.append(k)
+        block.n_alts.append(len(site.alts))
+        block.n += 1
+
+
+class MatrixCoder:
+    """Makes blocks of formats that hold 0, 1, 2 alternates a person and tell no ploidy.
+
+    As in PLINK, males on X and everybody on Y and the mitochondrion have one copy, so that there
+    a homozygous alternate is one allele of the site.
+    """
+
+    def __init__(self, cast: Cast, settings: IngestSettings):
+        self._cast = cast
+        self._settings = settings
+        is_male = cast.sex == SEXES.index("male")
+        everybody = np.ones(len(cast), bool)
+        self._has_one_copy = {"x": is_male, "y": everybody, "mt": everybody}
+        groups = _groups(cast)
+        self._masks = people_mask(np.concatenate([groups, groups & is_male]))
+
+    def block(
+        self, sites: list[Site], codes: np.ndarray, alleles: Mapping[int, np.ndarray] | None = None
+    ) -> Block:
+        """Return the split variants of some sites.
+
+        `codes` uint8 (n_sites, n_people) are genotypes at the first alternate. `alleles` has for
+        each site with two or more alternates, by its row in `codes`, the allele numbers int16
+        (n_people, 2), -1 unknown.
+        """
+        alleles = alleles or {}
+        cast = self._cast
+        n_rows = np.array([max(1, len(site.alts)) for site in sites])
+        row = np.cumsum(n_rows) - n_rows
+        block = Block(int(n_rows.sum()), len(cast), cast.n_diagnoses)
+        regions = [region_of(site.chrom, site.pos, self._settings.build) for site in sites]
+        block.codes[row] = codes
+        block.site[row] = self._site_counts(codes, np.array(regions))
+        for i, pair in alleles.items():
+            self._add_split(block, int(row[i]), int(n_rows[i]), pair, regions[i])
+        for site, region in zip(sites, regions, strict=True):
+            _describe(block, site, region)
+        return block
+
+    def _site_counts(self, codes: np.ndarray, region: np.ndarray) -> np.ndarray:
+        """Return called, missing and non-reference alleles, (n_sites, n_diagnoses, 3)."""
+        counts = count_genotypes(pack(codes), self._masks).astype(np.int64)
+        of_all, of_males = np.split(counts, 2, axis=1)
+        n_nonref = of_all[..., 1] + 2 * of_all[..., 2]
+        one_copy_each = np.isin(region, ["y", "mt"])[:, None]
+        n_nonref -= np.where(one_copy_each, of_all[..., 2], 0)
+        n_nonref -= np.where((region == "x")[:, None], of_males[..., 2], 0)
+        return np.stack([of_all[..., :3].sum(2), of_all[..., 3], n_nonref], axis=2)
+
+    def _add_split(
+        self, block: Block, row: int, n_rows: int, pair: np.ndarray, region: str
+    ) -> None:
+        if region in self._has_one_copy:
+            has_one = self._has_one_copy[region] & (pair[:, 0] == pair[:, 1])
+            pair = pair.copy()
+            pair[has_one & (pair[:, 0] >= 0), 1] = NO_ALLELE
+        nobody = np.zeros(len(pair), bool)
+        block.site[row] = 0
+        code_record(
+            pair, nobody, n_rows, self._settings.other_alleles == "missing", _NONE, _NONE, 0, 0,
+            self._cast.diagnosis, block.codes[row : row + n_rows], block.site[row],
+            block.depth[row], block.gq[row], block.person_depth,
+        )  # fmt: skip
+        block.site[row + 1 : row + n_rows] = block.site[row]
 
 
 class RowMaker:
@@ -92,6 +163,8 @@ class RowMaker:
         self.sex_schema = _sex_schema(cast.n_diagnoses)
         self._masks = people_mask(_groups(cast))
         self._sex_masks = people_mask(_sex_groups(cast))
+        males = cast.sex == SEXES.index("male")
+        self.everyone_and_males = people_mask(np.stack([np.ones(len(cast), bool), males]))
 
     def rows(self, block: Block) -> tuple[pa.Table, np.ndarray]:
         """Return the rows of a block as written, and its packed genotypes."""
@@ -205,14 +278,31 @@ def digest_of(rows: pa.Table) -> int:
     return total
 
 
-def add_block(block: Block, totals: np.ndarray) -> None:
-    """Add a block to the totals of each person (`PERSON_TOTALS`)."""
-    n = block.n
+def add_block(
+    block: Block, packed: np.ndarray, everyone_and_males: np.ndarray, totals: np.ndarray
+) -> None:
+    """Add a block to the totals of each person (`PERSON_TOTALS`).
+
+    `everyone_and_males` are the masks of both sets. On X a male has one allele, none where he is
+    heterozygous.
+    """
     region = np.array(block.region)
     classes = [
         snp_class(ref, alt, kind_of(ref, alt))
         for ref, alt in zip(block.ref, block.alt, strict=True)
     ]
-    codes = block.codes[:n]
-    n_alt = (codes == 1).sum(1) + 2 * (codes == 2).sum(1)
-    add_people(codes, region == "autosome", region == "x", np.array(classes), n_alt, totals)
+    counts = count_genotypes(packed, everyone_and_males).astype(np.int64)
+    everyone, male = counts[:, 0], counts[:, 1]
+    n_alt = everyone[:, 1] + 2 * everyone[:, 2]
+    on_x = region == "x"
+    alt = n_alt - on_x * (male[:, 1] + male[:, 2])
+    called = 2 * everyone[:, :3].sum(1) - on_x * (male[:, 0] + 2 * male[:, 1] + male[:, 2])
+    add_people(
+        block.codes[: block.n],
+        region == "autosome",
+        on_x,
+        np.array(classes),
+        n_alt,
+        expected_homozygous(alt, called),
+        totals,
+    )

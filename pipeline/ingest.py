@@ -1,6 +1,6 @@
-"""VCF, VCF.gz or BCF and a phenotype table become a cohort.
+"""Genotype files and a phenotype table become a cohort.
 
-Files are cut into tasks of about equal bytes along their index (an unindexed file is one task).
+Files are cut into tasks of about equal bytes (an unindexed VCF is one task).
 Each task is streamed into a Parquet shard, in any number of processes; the shards are assembled
 into one DuckDB file in genomic order. What comes out does not depend on the number of workers or
 on the cutting. An aborted ingest leaves nothing; a killed one is taken up at its finished shards.
@@ -32,10 +32,10 @@ from pipeline.people import define_cases
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.settings import IngestSettings, PeopleSettings
 from pipeline.shards import Shard, Task, run_task
-from pipeline.sources import vcf
+from pipeline.sources.base import Source
 from pipeline.sources.block import Cast
-from pipeline.sources.htsindex import cut, index_path, reaches_end, read_index
-from pipeline.sources.phenotypes import Columns, Person, Phenotypes, read_phenotypes
+from pipeline.sources.formats import open_source
+from pipeline.sources.phenotypes import Columns, Person, read_phenotypes
 
 _TASK_BYTES = (4 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
 _MOST_TASKS = 256
@@ -58,7 +58,7 @@ class Ingested:
 
 @dataclass(frozen=True)
 class _Plan:
-    paths: tuple[Path, ...]
+    sources: tuple[Source, ...]
     phenotypes: Path
     cast: Cast
     people: tuple[Person, ...]
@@ -74,7 +74,7 @@ def ingest(
     cache: Path,
     name: str,
     paths: Sequence[Path],
-    phenotypes: Path,
+    phenotypes: Path | None,
     settings: IngestSettings | None = None,
     *,
     people: PeopleSettings | None = None,
@@ -83,12 +83,13 @@ def ingest(
     engine: str | None = None,
     on_progress: OnProgress = silent,
 ) -> Ingested:
-    """Make the cohort `name` from VCF files and a phenotype table.
+    """Make the cohort `name` from genotype files and a phenotype table.
 
-    `people` is kept as the cohort's case definition. `workers` is the number of processes, by
-    default one a core; `engine` the address of a Dask scheduler, by default EXOLENS_ENGINE. Raises
-    `InputError` for files that cannot be used, `EngineError` for a cluster that cannot,
-    `Cancelled` when `on_progress` does; nothing is left behind.
+    Without `phenotypes` the sample file of the first source is the table. `people` is kept as the
+    cohort's case definition. `workers` is the number of processes, by default one a core; `engine`
+    the address of a Dask scheduler, by default EXOLENS_ENGINE. Raises `InputError` for files that
+    cannot be used, `EngineError` for a cluster that cannot, `Cancelled` when `on_progress` does;
+    nothing is left behind.
     """
     started = time.monotonic()
     settings = settings or IngestSettings()
@@ -96,7 +97,7 @@ def ingest(
     files.safe_name(name)
     # Processes start while the plan is made.
     with executor(workers, "pipeline.coding", cache.resolve(), engine) as (pool, n_workers):
-        plan = _plan(paths, read_phenotypes(phenotypes, columns), phenotypes, settings, n_workers)
+        plan = _plan(paths, phenotypes, columns, n_workers)
         warnings = _warnings(plan, people)
         staging = cohorts_dir(cache.resolve()) / ".staging" / _plan_digest(plan, settings)
         with _staged(staging):
@@ -105,8 +106,8 @@ def ingest(
             if not sum(shard.n_variants for shard in shards):
                 raise InputError(
                     "A cohort needs variants, but "
-                    f"{', '.join(path.name for path in plan.paths)} has no record; "
-                    "give a VCF that has."
+                    f"{', '.join(source.path.name for source in plan.sources)} has no record; "
+                    "give a file that has."
                 )
             fingerprint = _fingerprint(plan, settings, shards)
             certificate = _certificate(plan, settings, people, fingerprint)
@@ -130,35 +131,35 @@ def ingest(
 
 
 def _plan(
-    paths: Sequence[Path],
-    phenotypes: Phenotypes,
-    table: Path,
-    settings: IngestSettings,
-    workers: int,
+    paths: Sequence[Path], phenotypes: Path | None, columns: Columns | None, workers: int
 ) -> _Plan:
     # A link keeps its name, and the index that lies beside it.
     paths = tuple(Path(path).absolute() for path in paths)
     _refuse_repeats(paths)
-    headers = [vcf.read_header(path) for path in paths]
-    samples = headers[0].sample_ids
-    for header in headers[1:]:
-        if set(header.sample_ids) != set(samples):
+    found = read_phenotypes(phenotypes, columns) if phenotypes else None
+    sources = tuple(open_source(path) for path in paths)
+    if phenotypes is None or found is None:
+        phenotypes = _people_table(sources)
+        found = read_phenotypes(phenotypes, columns)
+    samples = sources[0].sample_ids
+    for source in sources[1:]:
+        if set(source.sample_ids) != set(samples):
             raise InputError(
-                f"Every file of a cohort has the same people, but {header.path.name} and "
-                f"{headers[0].path.name} differ; give files of the same people."
+                f"Every file of a cohort has the same people, but {source.path.name} and "
+                f"{sources[0].path.name} differ; give files of the same people."
             )
-    members = tuple(phenotypes.people[s] for s in samples if s in phenotypes.people)
+    members = tuple(found.people[s] for s in samples if s in found.people)
     if not members:
         raise InputError(
             f"The phenotypes name the people of the genotypes, but none of the {len(samples):,} "
             f"people of {paths[0].name} (as {samples[0]}) stands in column "
-            f"{phenotypes.columns.sample} of {table.name}; check the names."
+            f"{found.columns.sample} of {phenotypes.name}; check the names."
         )
     diagnoses = tuple(sorted({person.diagnosis for person in members}))
     if len(diagnoses) > _MOST_DIAGNOSES:
         raise InputError(
             f"A diagnosis is one of at most {_MOST_DIAGNOSES} words, but column "
-            f"{phenotypes.columns.diagnosis} of {table.name} has {len(diagnoses):,} different "
+            f"{found.columns.diagnosis} of {phenotypes.name} has {len(diagnoses):,} different "
             "ones; name another column with --diagnosis-column."
         )
     read = set(samples)
@@ -168,70 +169,65 @@ def _plan(
         np.array([schema.SEXES.index(person.sex) for person in members], np.int64),
         len(diagnoses),
     )
-    tasks, n_records, unindexed = _tasks(headers, workers)
+    tasks, n_records, unindexed = _tasks(sources, workers)
     return _Plan(
-        paths,
-        table.resolve(),
+        sources,
+        phenotypes.resolve(),
         cast,
         members,
         diagnoses,
         tasks,
         n_records,
         unindexed,
-        tuple(s for s in samples if s not in phenotypes.people),
-        tuple(s for s in phenotypes.people if s not in read),
+        tuple(s for s in samples if s not in found.people),
+        tuple(s for s in found.people if s not in read),
+    )
+
+
+def _people_table(sources: tuple[Source, ...]) -> Path:
+    """Return the sample file that stands in for a phenotype table."""
+    for source in sources:
+        if source.people_table:
+            return source.people_table
+    raise InputError(
+        f"A cohort needs the diagnoses of its people, but {sources[0].path.name} names people "
+        "alone; give a table of them with --phenotypes."
     )
 
 
 def _refuse_repeats(paths: tuple[Path, ...]) -> None:
     if not paths:
-        raise InputError("A cohort is made from at least one VCF, but none was given; name one.")
+        raise InputError(
+            "A cohort is made from at least one genotype file, but none was given; name one."
+        )
     places = [path.resolve() for path in paths]
     repeated = sorted({place.name for place in places if places.count(place) > 1})
     if repeated:
         raise InputError(
             f"Each file is given once, but {repeated[0]} was given twice; leave one out."
         )
-    for path in paths:
-        if path.is_file() and not path.name.endswith(vcf.SUFFIXES):
-            raise InputError(
-                f"A cohort is made from {', '.join(vcf.SUFFIXES)} files, but {path.name} was "
-                "given; convert it, or rename it if it is one."
-            )
 
 
 def _tasks(
-    headers: list[vcf.VcfHeader], workers: int
+    sources: tuple[Source, ...], workers: int
 ) -> tuple[tuple[Task, ...], dict[Path, int], tuple[str, ...]]:
     """Return the tasks, the records that the index of a file counts, and what has no index.
 
-    Damage to an indexed file ends the reading of a region without a word, so that an index that
-    does not count its records (htsjdk's) is left aside and the file is read from end to end. So
-    is a small file with one worker: reading by region costs a seventh more.
+    Small files with one worker are read whole: reading a VCF by region costs a seventh more.
     """
-    size = sum(header.path.stat().st_size for header in headers)
-    if workers == 1 and size <= _WHOLE_BYTES:
-        return tuple(Task(n, header, ()) for n, header in enumerate(headers)), {}, ()
+    size = sum(source.n_bytes for source in sources)
     n_bytes = int(np.clip(size // _MOST_TASKS, *_TASK_BYTES))
+    is_whole = workers == 1 and size <= _WHOLE_BYTES
     tasks: list[Task] = []
     n_records: dict[Path, int] = {}
     unindexed = []
-    for header in headers:
-        beside = index_path(header.path)
-        index = read_index(beside, header.contigs) if beside else None
-        if index is None or index.n_records is None:
-            unindexed.append(header.path.name)
-            tasks.append(Task(len(tasks), header, ()))
-            continue
-        if not reaches_end(header.path, index.end):
-            raise InputError(
-                f"An index covers the whole of its file, but that of {header.path.name} ends "
-                "before the file does, so it is of another file; index it anew (tabix)."
-            )
-        n_records[header.path] = index.n_records
-        for group in cut(index.windows, n_bytes):
-            regions = tuple(vcf.Region(*span) for span in group)
-            tasks.append(Task(len(tasks), header, regions))
+    for source in sources:
+        found = source.parts(None if is_whole else n_bytes)
+        if found.n_records is not None:
+            n_records[source.path] = found.n_records
+        if not found.is_indexed:
+            unindexed.append(source.path.name)
+        tasks += [Task(len(tasks) + i, source, part) for i, part in enumerate(found.parts)]
     return tuple(tasks), n_records, tuple(unindexed)
 
 
@@ -241,7 +237,7 @@ def _refuse_lost_records(plan: _Plan, shards: list[Shard]) -> None:
         found = sum(
             shard.n_records
             for task, shard in zip(plan.tasks, shards, strict=True)
-            if task.header.path == path
+            if task.source.path == path
         )
         if found != expected:
             raise InputError(
@@ -278,11 +274,15 @@ def _plan_digest(plan: _Plan, settings: IngestSettings) -> str:
     facts = [
         schema.FORMAT_VERSION,
         settings.canonical(),
-        [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in plan.paths],
-        [task.regions for task in plan.tasks],
+        [(str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in _source_files(plan)],
+        [task.part for task in plan.tasks],
         plan.people,
     ]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+def _source_files(plan: _Plan) -> list[Path]:
+    return [path for source in plan.sources for path in source.files]
 
 
 @contextmanager
@@ -352,24 +352,14 @@ def _run_here(plan: _Plan, settings: IngestSettings, staging: Path, clock: Clock
     def on_block(n_variants: int) -> None:
         nonlocal read
         read += n_variants
-        share = _share_read(plan.tasks[len(shards)].header.path) if len(plan.tasks) < 8 else 0.0
+        task = plan.tasks[len(shards)]
+        n_here = read - sum(shard.n_variants for shard in shards)
+        share = task.source.share_read(task.part, n_here) if len(plan.tasks) < 8 else 0.0
         clock.report((len(shards) + min(share, 0.99)) / len(plan.tasks), f"{read:,} variants")
 
     for task in plan.tasks:
         shards.append(run_task(task, plan.cast, settings, staging, on_block))
     return shards
-
-
-def _share_read(path: Path) -> float:
-    """Return how far this process has read into a file, as Linux tells; 0 where it does not."""
-    for link in Path("/proc/self/fd").glob("*"):
-        try:
-            if link.readlink() == path.resolve():
-                position = (Path("/proc/self/fdinfo") / link.name).read_text().split()[1]
-                return int(position) / max(1, path.stat().st_size)
-        except OSError:
-            continue
-    return 0.0
 
 
 def _fingerprint(plan: _Plan, settings: IngestSettings, shards: list[Shard]) -> str:
@@ -386,7 +376,7 @@ def _fingerprint(plan: _Plan, settings: IngestSettings, shards: list[Shard]) -> 
 def _certificate(
     plan: _Plan, settings: IngestSettings, people: PeopleSettings, fingerprint: str
 ) -> dict[str, Any]:
-    headers = {task.header.path: task.header for task in plan.tasks}
+    libraries = {source.library for source in plan.sources}
     return {
         "kind": "cohort",
         "fingerprint": fingerprint,
@@ -394,13 +384,15 @@ def _certificate(
         "people": people.model_dump(mode="json"),
         "sources": [
             {"name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
-            for path in (*plan.paths, plan.phenotypes)
+            for path in dict.fromkeys((*_source_files(plan), plan.phenotypes))
         ],
-        "has_depth": any(header.has_depth for header in headers.values()),
-        "has_gq": any(header.has_gq for header in headers.values()),
+        "has_depth": any(source.has_depth for source in plan.sources),
+        "has_gq": any(source.has_gq for source in plan.sources),
         "n_without_phenotype": len(plan.without_phenotype),
         "n_without_genotypes": len(plan.without_genotypes),
-        "versions": {name: version(name) for name in ("cyvcf2", "duckdb", "numpy", "pyarrow")},
+        "versions": {
+            name: version(name) for name in sorted(libraries | {"duckdb", "numpy", "pyarrow"})
+        },
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -538,7 +530,7 @@ def ingest_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) ->
         cache,
         payload["name"],
         [Path(path) for path in payload["paths"]],
-        Path(payload["phenotypes"]),
+        Path(payload["phenotypes"]) if payload.get("phenotypes") else None,
         IngestSettings.model_validate(payload.get("settings", {})),
         people=PeopleSettings.model_validate(payload.get("people", {})),
         columns=Columns(**payload.get("columns", {})),

@@ -10,27 +10,26 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.ahead import read_ahead
 from pipeline.settings import IngestSettings
+from pipeline.sources.base import Source
 from pipeline.sources.block import Cast
-from pipeline.sources.vcf import Region, VcfHeader, read_records
 
-_PARCEL_CALLS = 200_000  # genotypes handed over at once: enough to be rare, little in memory
 _DIGEST_SPACE = 1 << 128
 
 
 @dataclass(frozen=True)
 class Task:
-    """A stretch of a file: its spans, or the whole of an unindexed file when there are none."""
+    """A part of a source; what a part is, the source knows."""
 
     number: int
-    header: VcfHeader
-    regions: tuple[Region, ...]
+    source: Source
+    part: Any
 
     @property
     def shard_name(self) -> str:
@@ -77,10 +76,8 @@ def run_task(
     sex_partial = folder / f".{task.shard_name}.sex.parquet"
     digest, n_records, n_variants, is_sorted, ends = 0, 0, 0, True, None
     options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
-    records = read_records(task.header, cast.sample_ids, task.regions)
-    with read_ahead(records, max(1, _PARCEL_CALLS // len(cast))) as ahead:
-        # Loading numba takes a while, in which the thread reads on.
-        from pipeline import coding
+    with task.source.blocks(task.part, cast, settings) as blocks:
+        from pipeline import coding  # numba: a source may read ahead while it loads
         from pipeline.tally import new_person_totals
 
         shape = coding.RowMaker(cast)
@@ -90,7 +87,7 @@ def run_task(
             pq.ParquetWriter(partial, shape.schema, **options) as writer,
             pq.ParquetWriter(sex_partial, shape.sex_schema, **options) as sex_writer,
         ):
-            for block in coding.blocks(ahead, cast, settings):
+            for block in blocks:
                 rows, packed = shape.rows(block)
                 keys = coding.keys_of(block)
                 is_sorted = is_sorted and keys == sorted(keys)
@@ -99,7 +96,7 @@ def run_task(
                 writer.write_table(rows)
                 sex_writer.write_table(shape.sex_rows(block, packed, n_variants))
                 digest = (digest + coding.digest_of(rows)) % _DIGEST_SPACE
-                coding.add_block(block, totals)
+                coding.add_block(block, packed, shape.everyone_and_males, totals)
                 person_depth += block.person_depth
                 n_records += block.alt_number.count(1)
                 n_variants += block.n

@@ -13,6 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 DOORS = {
     "duckdb": {"pipeline/store.py"},
     "cyvcf2": {"pipeline/sources/vcf.py"},
+    "bed_reader": {"pipeline/sources/plink.py"},
+    "pgenlib": {"pipeline/sources/plink.py"},
+    "h5py": {"pipeline/sources/gennet.py", "pipeline/export.py"},
     "keras": {"pipeline/network.py", "pipeline/training.py", "pipeline/attribution.py"},
     "tensorflow": {"pipeline/network.py", "pipeline/training.py", "pipeline/attribution.py"},
     "altair": {"dashboard/charts/"},

@@ -56,8 +56,19 @@ def _simulate(asked: argparse.Namespace) -> None:
 
 
 def _ingest_arguments(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("files", metavar="FILE", nargs="+", type=Path, help=".vcf .vcf.gz .bcf")
-    sub.add_argument("--phenotypes", required=True, type=Path, metavar="TSV")
+    sub.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help=".vcf .vcf.gz .bcf, .bed or .pgen of PLINK, genotype.h5 of GenNet",
+    )
+    sub.add_argument(
+        "--phenotypes",
+        type=Path,
+        metavar="TABLE",
+        help="TSV, CSV, .fam, .psam (default: that beside the genotypes of PLINK or GenNet)",
+    )
     sub.add_argument("--name", required=True, help="name of the cohort")
     sub.add_argument("--genes", type=Path, help="gene table: GTF, GFF3, BED, refFlat, refGene")
     sub.add_argument("--build", choices=("hg19", "hg38"), default="hg19")
@@ -257,7 +268,7 @@ def _nothing(_: argparse.ArgumentParser) -> None:
 
 VERBS = (
     Verb("simulate", "write a simulated case-control exome", _simulate_arguments, _simulate),
-    Verb("ingest", "make a cohort from VCF and phenotypes", _ingest_arguments, _ingest),
+    Verb("ingest", "make a cohort from genotypes and phenotypes", _ingest_arguments, _ingest),
     Verb("annotate", "join a gene table to a cohort", _annotate_arguments, _annotate),
     Verb("cohorts", "list the cohorts", _nothing, _cohorts),
     Verb("settings", "list every setting with bounds and the paper's value", _nothing, _settings),

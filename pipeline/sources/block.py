@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,38 @@ from pipeline.schema import SEXES
 
 NO_ALLELE = -2  # as in cyvcf2: padding of a call with fewer alleles than the record's ploidy
 UNKNOWN_ALLELE = -1
+
+
+class Site(NamedTuple):
+    """One site before the split, as written; `alts` is empty where ALT is `.`."""
+
+    chrom: str
+    pos: int
+    rsid: str | None
+    ref: str
+    alts: list[str]
+    qual: float | None = None
+    filter: str | None = None
+
+
+class Record(NamedTuple):
+    """One record as plain values, whatever its number of alternates; the first seven as `Site`.
+
+    `alleles` (n_people, ploidy) are allele numbers, `UNKNOWN_ALLELE`, or -2 where a call has fewer
+    alleles than the record; `depth` and `gq` (n_people,) are negative where missing, empty where
+    the record has none.
+    """
+
+    chrom: str
+    pos: int
+    rsid: str | None
+    ref: str
+    alts: list[str]
+    qual: float | None
+    filter: str | None
+    alleles: np.ndarray
+    depth: np.ndarray
+    gq: np.ndarray
 
 
 @dataclass(frozen=True)

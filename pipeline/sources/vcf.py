@@ -10,23 +10,27 @@ from __future__ import annotations
 import ctypes
 import gzip
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
 
 import cyvcf2
 import cyvcf2.cyvcf2
 import numpy as np
 import pysam
 
+from pipeline.ahead import read_ahead
 from pipeline.errors import InputError
-from pipeline.sources.block import UNKNOWN_ALLELE
+from pipeline.settings import IngestSettings
+from pipeline.sources.base import Parts, places
+from pipeline.sources.block import UNKNOWN_ALLELE, Block, Cast, Record
+from pipeline.sources.htsindex import cut, index_path, reaches_end, read_index
 
 # htslib explains on stderr, where people expect one sentence of ours.
 ctypes.CDLL(cyvcf2.cyvcf2.__file__).hts_set_log_level(0)
 
-SUFFIXES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
+_PARCEL_CALLS = 200_000  # genotypes handed over at once: enough to be rare, little in memory
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _EMPTY = np.empty(0, np.int32)
 
@@ -44,8 +48,8 @@ class Region:
 
 
 @dataclass(frozen=True)
-class VcfHeader:
-    """What the header of a file promises."""
+class VcfSource:
+    """A VCF or BCF and what its header promises; a part is a tuple of regions, empty for all."""
 
     path: Path
     sample_ids: tuple[str, ...]
@@ -53,9 +57,65 @@ class VcfHeader:
     has_gq: bool
     contigs: tuple[str, ...]
 
+    library = "cyvcf2"
+    people_table = None
 
-def read_header(path: Path) -> VcfHeader:
-    """Return the header of a VCF or BCF.
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+    @property
+    def n_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def parts(self, n_bytes: int | None) -> Parts:
+        """Return spans along the index; everything in one where there is none, or for None.
+
+        Damage to an indexed file ends the reading of a region without a word, so that an index
+        that does not count its records (htsjdk's) is left aside and the file is read from end to
+        end.
+        """
+        if n_bytes is None:
+            return Parts(((),))
+        beside = index_path(self.path)
+        index = read_index(beside, self.contigs) if beside else None
+        if index is None or index.n_records is None:
+            return Parts(((),), is_indexed=False)
+        if not reaches_end(self.path, index.end):
+            raise InputError(
+                f"An index covers the whole of its file, but that of {self.path.name} ends "
+                "before the file does, so it is of another file; index it anew (tabix)."
+            )
+        groups = cut(index.windows, n_bytes)
+        parts = tuple(tuple(Region(*span) for span in group) for group in groups)
+        return Parts(parts, index.n_records)
+
+    @contextmanager
+    def blocks(
+        self, part: tuple[Region, ...], cast: Cast, settings: IngestSettings
+    ) -> Iterator[Iterator[Block]]:
+        """Give the blocks of some regions; a thread reads ahead."""
+        records = read_records(self, cast.sample_ids, part)
+        with read_ahead(records, max(1, _PARCEL_CALLS // len(cast))) as ahead:
+            # Loading numba takes a while, in which the thread reads on.
+            from pipeline import coding
+
+            yield coding.blocks(ahead, cast, settings)
+
+    def share_read(self, part: tuple[Region, ...], n_rows: int) -> float:
+        """Return how far this process has read into the file, as Linux tells; else 0."""
+        for link in Path("/proc/self/fd").glob("*"):
+            try:
+                if link.readlink() == self.path.resolve():
+                    position = (Path("/proc/self/fdinfo") / link.name).read_text().split()[1]
+                    return int(position) / max(1, self.n_bytes)
+            except OSError:
+                continue
+        return 0.0
+
+
+def read_header(path: Path) -> VcfSource:
+    """Return a VCF or BCF as a source.
 
     Raises `InputError` when the file is absent, empty, no VCF, without samples, without GT,
     cut off at its end, or declares DP or GQ as text.
@@ -90,31 +150,11 @@ def read_header(path: Path) -> VcfHeader:
                 f"FORMAT/{name} holds numbers, but the header of {path.name} declares it as "
                 f"{declared}; correct the header (bcftools reheader)."
             )
-    return VcfHeader(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs))
-
-
-class Record(NamedTuple):
-    """One record as plain values, whatever its number of alternates.
-
-    `alleles` (n_people, ploidy) are allele numbers, `UNKNOWN_ALLELE`, or -2 where a call has fewer
-    alleles than the record; `depth` and `gq` (n_people,) are negative where missing, empty where
-    the record has none.
-    """
-
-    chrom: str
-    pos: int
-    rsid: str | None
-    ref: str
-    alts: list[str]
-    qual: float | None
-    filter: str | None
-    alleles: np.ndarray
-    depth: np.ndarray
-    gq: np.ndarray
+    return VcfSource(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs))
 
 
 def read_records(
-    header: VcfHeader, sample_ids: tuple[str, ...], regions: tuple[Region, ...] = ()
+    header: VcfSource, sample_ids: tuple[str, ...], regions: tuple[Region, ...] = ()
 ) -> Iterator[Record]:
     """Yield the records of a file, or of regions of an indexed file, in file order.
 
@@ -249,16 +289,7 @@ class _QualityText:
 
 def _reorder(read: tuple[str, ...], sample_ids: tuple[str, ...]) -> np.ndarray | None:
     """Return where each person of the cohort stands among the samples read; None if in order."""
-    if read == sample_ids:
-        return None
-    place = {sample_id: i for i, sample_id in enumerate(read)}
-    lacking = [s for s in sample_ids if s not in place]
-    if lacking:
-        raise InputError(
-            f"Every file of a cohort has the same people, but one lacks {len(lacking):,} of them; "
-            "give files of the same people."
-        )
-    return np.array([place[s] for s in sample_ids])
+    return None if read == sample_ids else places(read, sample_ids)
 
 
 def _alleles(record: cyvcf2.Variant, n_people: int, order: np.ndarray | None) -> np.ndarray:
