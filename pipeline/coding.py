@@ -24,7 +24,7 @@ from pipeline.schema import (
 from pipeline.settings import IngestSettings
 from pipeline.sources.block import Block, Cast
 from pipeline.sources.vcf import Record
-from pipeline.tally import add_people, code_record, snp_class
+from pipeline.tally import add_people, code_record, expected_homozygous, snp_class
 
 _HAPLOID_REGIONS = {"x", "y", "mt"}
 
@@ -92,6 +92,8 @@ class RowMaker:
         self.sex_schema = _sex_schema(cast.n_diagnoses)
         self._masks = people_mask(_groups(cast))
         self._sex_masks = people_mask(_sex_groups(cast))
+        males = cast.sex == SEXES.index("male")
+        self.everyone_and_males = people_mask(np.stack([np.ones(len(cast), bool), males]))
 
     def rows(self, block: Block) -> tuple[pa.Table, np.ndarray]:
         """Return the rows of a block as written, and its packed genotypes."""
@@ -205,14 +207,31 @@ def digest_of(rows: pa.Table) -> int:
     return total
 
 
-def add_block(block: Block, totals: np.ndarray) -> None:
-    """Add a block to the totals of each person (`PERSON_TOTALS`)."""
-    n = block.n
+def add_block(
+    block: Block, packed: np.ndarray, everyone_and_males: np.ndarray, totals: np.ndarray
+) -> None:
+    """Add a block to the totals of each person (`PERSON_TOTALS`).
+
+    `everyone_and_males` are the masks of both sets. On X a male has one allele, none where he is
+    heterozygous.
+    """
     region = np.array(block.region)
     classes = [
         snp_class(ref, alt, kind_of(ref, alt))
         for ref, alt in zip(block.ref, block.alt, strict=True)
     ]
-    codes = block.codes[:n]
-    n_alt = (codes == 1).sum(1) + 2 * (codes == 2).sum(1)
-    add_people(codes, region == "autosome", region == "x", np.array(classes), n_alt, totals)
+    counts = count_genotypes(packed, everyone_and_males).astype(np.int64)
+    everyone, male = counts[:, 0], counts[:, 1]
+    n_alt = everyone[:, 1] + 2 * everyone[:, 2]
+    on_x = region == "x"
+    alt = n_alt - on_x * (male[:, 1] + male[:, 2])
+    called = 2 * everyone[:, :3].sum(1) - on_x * (male[:, 0] + 2 * male[:, 1] + male[:, 2])
+    add_people(
+        block.codes[: block.n],
+        region == "autosome",
+        on_x,
+        np.array(classes),
+        n_alt,
+        expected_homozygous(alt, called),
+        totals,
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Order of chromosomes on an axis; `chr1` = `1`, and what is not here comes last.
 CHROMOSOME_ORDER = {str(n): n for n in range(1, 23)} | {"X": 23, "Y": 24, "MT": 25}
@@ -57,11 +57,14 @@ SAMPLES = (
     Column("n_hom_alt", "UINTEGER", "Homozygous alternate SNP genotypes, autosomes.", "Hom. alt."),
     Column("n_transition", "UINTEGER", "SNP genotypes with A<->G or C<->T.", "Transitions"),
     Column("n_transversion", "UINTEGER", "Other SNP genotypes.", "Transversions"),
-    Column("n_singleton", "UINTEGER", "SNPs whose only alternate allele is here.", "Singletons"),
+    Column("n_singleton", "UINTEGER", "Autosomal variants whose only alternate allele is here.", "Singletons"),
     Column("depth_sum", "UBIGINT", "Sum of FORMAT/DP over sites.", "Depth, sum"),
     Column("depth_n", "UINTEGER", "Sites with a FORMAT/DP.", "Sites with depth"),
     Column("n_x_het", "UINTEGER", "Heterozygous calls on X outside the PAR.", "X heterozygous"),
     Column("n_x_called", "UINTEGER", "Called genotypes on X outside the PAR.", "X called"),
+    Column("n_hom", "UINTEGER", "Homozygous genotypes, autosomes.", "Homozygous"),
+    Column("expected_hom", "UBIGINT", "Expected homozygous autosomal calls, in 2^-30."),
+    Column("x_expected_hom", "UBIGINT", "The same on X outside the PAR, a male's allele once."),
 )
 
 VARIANTS = (
@@ -207,5 +210,6 @@ def kind_of(ref: str, alt: str) -> str:
 # What ingest counts of each person, one column each.
 PERSON_TOTALS = (
     "n_called", "n_missing", "n_het", "n_hom_alt", "n_transition", "n_transversion",
-    "n_singleton", "n_x_het", "n_x_called",
+    "n_singleton", "n_x_het", "n_x_called", "n_hom", "expected_hom", "x_expected_hom",
 )  # fmt: skip
+HOM_UNIT = 1 << 30  # `expected_hom` is stored as a whole number of these parts

@@ -99,7 +99,7 @@ def run_task(
                 writer.write_table(rows)
                 sex_writer.write_table(shape.sex_rows(block, packed, n_variants))
                 digest = (digest + coding.digest_of(rows)) % _DIGEST_SPACE
-                coding.add_block(block, totals)
+                coding.add_block(block, packed, shape.everyone_and_males, totals)
                 person_depth += block.person_depth
                 n_records += block.alt_number.count(1)
                 n_variants += block.n

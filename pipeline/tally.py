@@ -15,7 +15,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from pipeline.schema import PERSON_TOTALS
+from pipeline.schema import HOM_UNIT, PERSON_TOTALS
 from pipeline.sources.block import NO_ALLELE, UNKNOWN_ALLELE
 
 
@@ -81,12 +81,12 @@ def code_record(
 
 
 @numba.njit(cache=True, nogil=True)
-def add_people(codes, is_autosome, is_x, snp_class, n_alt_alleles, totals):
-    """Add a block to each person's totals (n_people, 9).
+def add_people(codes, is_autosome, is_x, snp_class, n_alt_alleles, expected_hom, totals):
+    """Add a block to each person's totals (n_people, `PERSON_TOTALS`).
 
     `codes` (n_variants, n_people); `snp_class` 0 not a SNP, 1 transition, 2 transversion;
-    `n_alt_alleles` (n_variants,) over all people. Columns: called, missing, het, hom_alt,
-    transition, transversion, singleton (autosomes), then X heterozygous and X called.
+    `n_alt_alleles` (n_variants,) over all people; `expected_hom` (n_variants,) is the chance of a
+    homozygote under Hardy-Weinberg in units of 1 / `HOM_UNIT`, so that sums are exact in any order.
     """
     n_variants, n_people = codes.shape
     for v in range(n_variants):
@@ -98,16 +98,31 @@ def add_people(codes, is_autosome, is_x, snp_class, n_alt_alleles, totals):
                 missing = g == 3
                 totals[i, 0] += not missing
                 totals[i, 1] += missing
-                if kind > 0 and (g == 1 or g == 2):
-                    totals[i, 2] += g == 1
-                    totals[i, 3] += g == 2
-                    totals[i, 3 + kind] += 1
+                totals[i, 9] += g == 0 or g == 2
+                if not missing:
+                    totals[i, 10] += expected_hom[v]
+                if g == 1 or g == 2:
                     totals[i, 6] += singleton
+                    if kind > 0:
+                        totals[i, 2] += g == 1
+                        totals[i, 3] += g == 2
+                        totals[i, 3 + kind] += 1
         elif is_x[v]:
             for i in range(n_people):
                 g = codes[v, i]
                 totals[i, 7] += g == 1
                 totals[i, 8] += g != 3
+                if g != 3:
+                    totals[i, 11] += expected_hom[v]
+
+
+def expected_homozygous(alt: np.ndarray, called: np.ndarray) -> np.ndarray:
+    """Return the chance of a homozygote from allele counts (n,), in units of 1 / `HOM_UNIT`.
+
+    1 - 2p(1 - p), as `plink2 --het` has it; 1 where no allele is called.
+    """
+    p = alt / np.maximum(called, 1)
+    return np.rint((1 - 2 * p * (1 - p)) * HOM_UNIT).astype(np.int64)
 
 
 def snp_class(ref: str, alt: str, kind: str) -> int:
@@ -120,5 +135,5 @@ def snp_class(ref: str, alt: str, kind: str) -> int:
 
 
 def new_person_totals(n_people: int) -> np.ndarray:
-    """Return zeros (n_people, 9), the columns of `PERSON_TOTALS`."""
+    """Return zeros (n_people, n_totals), the columns of `PERSON_TOTALS`."""
     return np.zeros((n_people, len(PERSON_TOTALS)), np.int64)
