@@ -27,7 +27,7 @@ from pipeline.schema import GENOTYPE_ROWS, HOM_UNIT, SEXES
 from pipeline.settings import SampleSettings
 from pipeline.store import Store
 
-_MALE_ABOVE, _FEMALE_BELOW = 0.8, 0.2  # F on X, as plink --check-sex
+MALE_ABOVE, FEMALE_BELOW = 0.8, 0.2  # F on X, as plink --check-sex
 _SETS_KEPT = 6
 _ROWS_AT_ONCE = 65_536
 TITLES = {
@@ -68,7 +68,7 @@ def sample_quality(cohort: Cohort) -> pd.DataFrame:
     expected = samples["expected_hom"].to_numpy(float) / HOM_UNIT
     x_expected = samples["x_expected_hom"].to_numpy(float) / HOM_UNIT
     x_f = _ratio(n_x - samples["n_x_het"].to_numpy(float) - x_expected, n_x - x_expected)
-    implied = np.select([x_f > _MALE_ABOVE, x_f < _FEMALE_BELOW], ["male", "female"], "unknown")
+    implied = np.select([x_f > MALE_ABOVE, x_f < FEMALE_BELOW], ["male", "female"], "unknown")
     stated = samples["sex"].to_numpy().astype(str)
     return pd.DataFrame(
         {
@@ -140,6 +140,21 @@ def with_people(
     kept = keep_people(cohort, settings).kept
     if kept.all():
         return cohort
+    path = _counted(cohort, kept, on_progress)
+    return replace(cohort, store=Store(path, cohort.store.files), kept_people=kept)
+
+
+def count_people(
+    cohort: Cohort, settings: SampleSettings, on_progress: OnProgress = silent
+) -> None:
+    """Count the people that pass, so that `with_people` finds them counted."""
+    kept = keep_people(cohort, settings).kept
+    if not kept.all():
+        _counted(cohort, kept, on_progress)
+
+
+def _counted(cohort: Cohort, kept: np.ndarray, on_progress: OnProgress) -> Path:
+    """Return the file of the counts of these people, written when there is none."""
     if not kept.any():
         raise EmptyResultError(
             f"A cohort needs people, but these thresholds leave out all {len(kept):,}; "
@@ -154,7 +169,7 @@ def with_people(
     else:
         _write_counts(path, cohort, kept, on_progress)
         _forget_oldest(folder, path)
-    return replace(cohort, store=Store(path, cohort.store.files), kept_people=kept)
+    return path
 
 
 def _write_counts(path: Path, cohort: Cohort, kept: np.ndarray, on_progress: OnProgress) -> None:

@@ -57,7 +57,12 @@ SAMPLES = (
     Column("n_hom_alt", "UINTEGER", "Homozygous alternate SNP genotypes, autosomes.", "Hom. alt."),
     Column("n_transition", "UINTEGER", "SNP genotypes with A<->G or C<->T.", "Transitions"),
     Column("n_transversion", "UINTEGER", "Other SNP genotypes.", "Transversions"),
-    Column("n_singleton", "UINTEGER", "Autosomal variants whose only alternate allele is here.", "Singletons"),
+    Column(
+        "n_singleton",
+        "UINTEGER",
+        "Autosomal variants whose only alternate allele is here.",
+        "Singletons",
+    ),
     Column("depth_sum", "UBIGINT", "Sum of FORMAT/DP over sites.", "Depth, sum"),
     Column("depth_n", "UINTEGER", "Sites with a FORMAT/DP.", "Sites with depth"),
     Column("n_x_het", "UINTEGER", "Heterozygous calls on X outside the PAR.", "X heterozygous"),

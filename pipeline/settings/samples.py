@@ -15,6 +15,7 @@ class SampleSettings(Settings):
         unit="fraction",
         ge=0,
         le=1,
+        start=0.95,
         step=0.005,
     )
     min_mean_depth: float | None = setting(
@@ -24,6 +25,7 @@ class SampleSettings(Settings):
         unit="reads",
         ge=0,
         le=200,
+        start=15.0,
         step=0.5,
     )
     min_ti_tv: float | None = setting(
@@ -32,6 +34,7 @@ class SampleSettings(Settings):
         label="Smallest transitions over transversions",
         ge=0,
         le=10,
+        start=2.0,
         step=0.05,
     )
     max_het_hom: float | None = setting(
@@ -41,6 +44,7 @@ class SampleSettings(Settings):
         label="Largest heterozygous over homozygous alternate",
         ge=0,
         le=20,
+        start=2.5,
         step=0.05,
     )
     max_n_singleton: int | None = setting(
@@ -49,8 +53,9 @@ class SampleSettings(Settings):
         label="Most singletons of a person",
         unit="variants",
         ge=0,
-        le=100_000,
-        step=1,
+        le=2_000,
+        start=200,
+        step=5,
     )
     max_inbreeding: float | None = setting(
         None,
@@ -58,7 +63,8 @@ class SampleSettings(Settings):
         label="Largest inbreeding, either sign",
         unit="F",
         ge=0,
-        le=1,
+        le=0.5,
+        start=0.1,
         step=0.01,
     )
     drop_sex_mismatch: bool = setting(

@@ -21,10 +21,17 @@ from tests.tools import shared_data
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory) -> tuple[Cohort, Path]:
-    """The autosomes of real people, sites of two alleles: bcftools counts sites, we count rows."""
+    """The autosomes of real people, made alike for both.
+
+    Sites of two alleles, as bcftools counts sites and we rows; half calls missing, as it counts
+    their allele.
+    """
     folder = tmp_path_factory.mktemp("real")
-    vcf = folder / "biallelic.vcf.gz"
-    run("bcftools", "view", "-m2", "-M2", "-Oz", "-o", vcf, shared_data(UWGAC[0]))
+    sites, vcf = folder / "sites.bcf", folder / "biallelic.vcf.gz"
+    run("bcftools", "view", "-m2", "-M2", "-Ob", "-o", sites, shared_data(UWGAC[0]))
+    run("bcftools", "+setGT", sites, "-Ob", "-o", folder / "whole.bcf", "--",
+        "-t", "./x", "-n", ".")  # fmt: skip
+    run("bcftools", "+fill-tags", folder / "whole.bcf", "-Oz", "-o", vcf, "--", "-t", "AC,AN")
     ingest(folder / "cache", "u", [vcf], shared_data("uwgac-1kg/phenotypes.tsv"))
     return open_cohort(folder / "cache", "u"), vcf
 
@@ -79,15 +86,22 @@ def test_sex_is_plinks(planted):
 
 def test_counts_of_people_are_bcftools(real):
     cohort, vcf = real
+    samples = cohort.samples
+    counted = by_person(vcf, samples)
+    for name in ("n_het", "n_hom_alt", "n_transition", "n_transversion", "n_missing"):
+        np.testing.assert_array_equal(samples[name], counted[name], err_msg=name)
+    # bcftools calls an allele that one person has twice a singleton too.
+    once = vcf.with_name("once.bcf")
+    run("bcftools", "view", "-i", "AC==1", "-Ob", "-o", once, vcf)
+    np.testing.assert_array_equal(samples["n_singleton"], by_person(once, samples)["n_singleton"])
+    assert samples["n_het"].min() > 100
+
+
+def by_person(vcf: Path, samples: pd.DataFrame) -> pd.DataFrame:
     lines = [r for r in run("bcftools", "stats", "-s", "-", vcf).splitlines() if r[:4] == "PSC\t"]
     names = [
         "kind", "id", "sample", "n_ref_hom", "n_hom_alt", "n_het", "n_transition",
         "n_transversion", "n_indel", "depth", "n_singleton", "n_hap_ref", "n_hap_alt", "n_missing",
     ]  # fmt: skip
     counted = pd.read_csv(StringIO("\n".join(lines)), sep="\t", header=None, names=names)
-    samples = cohort.samples
-    counted = counted.set_index("sample").loc[samples["sample_id"]]
-    for name in ("n_het", "n_hom_alt", "n_transition", "n_transversion", "n_singleton",
-                 "n_missing"):  # fmt: skip
-        np.testing.assert_array_equal(samples[name], counted[name], err_msg=name)
-    assert samples["n_het"].min() > 100
+    return counted.set_index("sample").loc[samples["sample_id"]]
