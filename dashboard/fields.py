@@ -35,6 +35,7 @@ class Field:
     is_low_open: bool  # the bound itself is not allowed
     is_high_open: bool
     step: float | None
+    turned_on: Any  # where its slider stands when it is turned on, None where nothing is said
 
     def allows(self, value: Any) -> bool:
         """Return whether a number lies within the bounds."""
@@ -48,7 +49,7 @@ class Field:
     @property
     def start(self) -> Any:
         """Return where a slider stands when a setting that is off is turned on."""
-        for value in (self.default, self.paper if self.has_paper else None):
+        for value in (self.default, self.paper if self.has_paper else None, self.turned_on):
             if value is not None:
                 return value
         scale = scale_of(self)
@@ -110,6 +111,7 @@ def _field(name: str, info: FieldInfo) -> Field:
         is_low_open="gt" in bounds,
         is_high_open="lt" in bounds,
         step=extra["step"],
+        turned_on=extra["start"],
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -18,8 +19,10 @@ from pipeline.epochs import EpochRecord
 from pipeline.files import cache_dir
 from pipeline.jobs import Job
 from pipeline.people import CaseDefinition
+from pipeline.progress import OnProgress
 from pipeline.runs import Run
-from pipeline.settings import AnalysisSettings
+from pipeline.samples import count_people, with_people
+from pipeline.settings import AnalysisSettings, SampleSettings
 
 
 def cache() -> Path:
@@ -43,6 +46,19 @@ def _cohort(cache_folder: str, name: str, in_force: str) -> Cohort:
     return open_cohort(Path(cache_folder), name)
 
 
+def counted(whole: Cohort, settings: SampleSettings, on_progress: OnProgress) -> Cohort:
+    """Return the cohort counted over the people that pass; `on_progress` hears the first time."""
+    if settings == SampleSettings():
+        return whole
+    count_people(whole, settings, on_progress)
+    return _counted(_identity(whole), settings.canonical(), whole, settings)
+
+
+@st.cache_resource(max_entries=6, show_spinner=False)
+def _counted(identity: str, thresholds: str, _whole: Cohort, _settings: SampleSettings) -> Cohort:
+    return with_people(_whole, _settings)
+
+
 def _identity(opened: Cohort) -> str:
     attached = "with genes" if opened.has_genes else ""
     return f"{opened.store.path}{attached}"
@@ -50,7 +66,7 @@ def _identity(opened: Cohort) -> str:
 
 def _thresholds(settings: AnalysisSettings) -> str:
     """Return the part of the settings that an analysis depends on."""
-    stages = {"people", "quality", "association", "selection"}
+    stages = {"people", "samples", "quality", "association", "selection"}
     return settings.model_dump_json(include=stages)
 
 
@@ -118,6 +134,11 @@ def _person_bins(identity: str, measure: str, _cohort: Cohort) -> pd.DataFrame:
 def person_bins(opened: Cohort, measure: str) -> pd.DataFrame:
     """Return the histogram of a quality measure over people."""
     return _person_bins(_identity(opened), measure, opened)
+
+
+def person_bins_by(opened: Cohort, measure: str, sets: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return the histogram of a quality measure over each set of people."""
+    return summaries.person_bins(opened, measure, sets)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

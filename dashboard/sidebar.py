@@ -14,12 +14,15 @@ from dashboard.view import View
 from pipeline.cohort import Cohort
 from pipeline.errors import SettingsError
 from pipeline.people import CaseDefinition
+from pipeline.progress import Progress
 from pipeline.settings import (
     AnalysisSettings,
     AssociationSettings,
     PeopleSettings,
     QualitySettings,
+    SampleSettings,
     SelectionSettings,
+    Settings,
     with_changes,
 )
 
@@ -27,14 +30,26 @@ SITE = ("qual_above", "min_mean_depth", "min_call_rate", "drop_monomorphic", "fi
 KINDS = ("drop_sex_chromosomes", "drop_indels")
 MORE = ("min_mac", "max_hwe_log10", "min_mean_gq", "max_missingness_log10")
 
+PEOPLE = (
+    "min_call_rate", "min_mean_depth", "min_ti_tv", "max_het_hom", "max_n_singleton",
+    "max_inbreeding", "drop_sex_mismatch",
+)  # fmt: skip
+
 ROLES = {"case": "Cases", "control": "Controls"}
 
-# The histogram behind a slider: what is counted, which side the cut removes.
+# The histogram behind a slider of sites: what is counted; of people: that, and what it removes.
 _BEHIND = {
     "qual_above": "qual",
     "min_mean_depth": "mean_depth",
     "min_call_rate": "call_rate",
     "min_mean_gq": "mean_gq",
+}
+_BEHIND_PEOPLE = {
+    "min_call_rate": ("call_rate", "below"),
+    "min_mean_depth": ("mean_depth", "below"),
+    "min_ti_tv": ("ti_tv", "below"),
+    "max_het_hom": ("het_hom", "above"),
+    "max_n_singleton": ("n_singleton", "above"),
 }
 
 
@@ -42,8 +57,10 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
     """Draw the sidebar and return what it says."""
     with st.sidebar:
         name = elements.choice_in_address("Cohort", "cohort", names)
-        cohort = loaders.cohort(name)
-        people = _case_definition(cohort)
+        whole = loaders.cohort(name)
+        people = _case_definition(whole)
+        samples = _people_thresholds(whole)
+        cohort = _counted(whole, samples)
         definition = cohort.define_cases(people)
         changes: dict[str, Any] = {}
         st.subheader("Quality")
@@ -68,8 +85,46 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
             )
         with st.expander("Selection for the network"):
             changes |= controls.settings_widgets(SelectionSettings, "selection", defaults.selection)
-    settings = with_changes(AnalysisSettings(people=people), changes)
-    return View(cohort, settings, pages)
+    settings = with_changes(AnalysisSettings(people=people, samples=samples), changes)
+    return View(whole, cohort, settings, pages)
+
+
+def _people_thresholds(whole: Cohort) -> SampleSettings:
+    """Return the thresholds on people; those without data are named, not drawn."""
+    with st.expander("People"):
+        fields, without = [], []
+        for field in PEOPLE:
+            measure, _ = _BEHIND_PEOPLE.get(field, ("inbreeding_f", ""))
+            measure = "x_f" if field == "drop_sex_mismatch" else measure
+            (fields if len(loaders.person_bins(whole, measure)) else without).append(field)
+        changes = controls.settings_widgets(
+            SampleSettings,
+            "samples",
+            SampleSettings(),
+            only=fields,
+            histograms={
+                field: partial(_person_histogram, whole, field)
+                for field in fields
+                if field in _BEHIND_PEOPLE
+            },
+        )
+        if without:
+            labels = [_words_of(SampleSettings, field)["label"].lower() for field in without]
+            st.caption(f"Not available in this source: {', '.join(labels)}.")
+    return SampleSettings(**{name.split(".")[1]: value for name, value in changes.items()})
+
+
+def _counted(whole: Cohort, samples: SampleSettings) -> Cohort:
+    """Return the cohort over the people kept; the first count of a set of people shows its way."""
+    place = st.empty()
+
+    def show(progress: Progress) -> None:
+        place.progress(progress.done, text=f"{progress.phase}: {progress.detail}")
+
+    try:
+        return loaders.counted(whole, samples, show)
+    finally:
+        place.empty()
 
 
 def _case_definition(cohort: Cohort) -> PeopleSettings:
@@ -133,8 +188,23 @@ def _histograms(
 
 
 def _small_histogram(bins: Any, field: str, cut: float | None) -> Any:
-    info = QualitySettings.model_fields[field].json_schema_extra
+    info = _words_of(QualitySettings, field)
     return cut_histogram(
         bins, cut, info["paper"], info["label"], info["unit"], counted="Sites", small=True,
         root_scale=True, palette=elements.palette(),
     )  # fmt: skip
+
+
+def _person_histogram(whole: Cohort, field: str, cut: float | None) -> Any:
+    measure, removes = _BEHIND_PEOPLE[field]
+    info = _words_of(SampleSettings, field)
+    return cut_histogram(
+        loaders.person_bins(whole, measure), cut, None, info["label"], info["unit"],
+        removes=removes, counted="People", small=True, root_scale=True,
+        palette=elements.palette(),
+    )  # fmt: skip
+
+
+def _words_of(group: type[Settings], field: str) -> dict[str, Any]:
+    """Return label, unit and paper's value of a setting."""
+    return dict(group.model_fields[field].json_schema_extra)

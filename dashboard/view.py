@@ -15,9 +15,13 @@ from pipeline.settings import AnalysisSettings
 
 @dataclass(frozen=True)
 class View:
-    """The cohort and the settings; `analysis` is what they come to, the same for
-    every picture; `pages` are the pages by name, to link to."""
+    """The cohort counted over the people kept, and the settings.
 
+    `whole` is the cohort with everybody; `analysis` is what the settings come to, the same for
+    every picture; `pages` are the pages by name, to link to.
+    """
+
+    whole: Cohort
     cohort: Cohort
     settings: AnalysisSettings
     pages: Mapping[str, Any]

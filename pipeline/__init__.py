@@ -1,6 +1,6 @@
 """Exolens: from a VCF to a trained network, one stage after the other.
 
-    VCF / BCF + phenotypes ── ingest ──> cohort: samples · variants · counts · genotypes
+    VCF / PLINK / GenNet + phenotypes ── ingest ──> cohort: samples · variants · counts · genotypes
         cohort ── quality (thresholds) ──> kept variants, kept people, funnel
             kept ── association ──> statistic, p, odds ratio for each variant ──> Manhattan, QQ
             kept ── split ──> training / validation / test (or K folds)

@@ -10,6 +10,7 @@ from pipeline.association import Association, associate
 from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError
 from pipeline.quality import Filtered, filter_variants
+from pipeline.samples import with_people
 from pipeline.selection import rank
 from pipeline.settings import AnalysisSettings, AssociationSettings
 
@@ -31,7 +32,19 @@ class Analysis:
 
 
 def analyse(cohort: Cohort, settings: AnalysisSettings) -> Analysis:
-    """Return the funnel, the association and what would enter the network."""
+    """Return the funnel, the association and what would enter the network.
+
+    `cohort` may be counted over the people kept already (`with_people`), and is else here.
+    """
+    counted = with_people(cohort, settings.samples)
+    try:
+        return _analyse(counted, settings)
+    finally:
+        if counted is not cohort:
+            counted.store.close()
+
+
+def _analyse(cohort: Cohort, settings: AnalysisSettings) -> Analysis:
     filtered = filter_variants(cohort, settings.quality, settings.people)
     try:
         found = associate(cohort, filtered, settings.association)

@@ -28,13 +28,17 @@ def cohorts_dir(cache: Path) -> Path:
     return cache / "cohorts"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cohort:
-    """An opened cohort: its name, its files, and the people in it."""
+    """An opened cohort: its name, its files, and the people in it.
+
+    `kept_people` bool (n_people,) says who counts, None where everybody does.
+    """
 
     name: str
     fingerprint: str
     store: Store
+    kept_people: np.ndarray | None = None
 
     @property
     def certificate(self) -> Mapping[str, Any]:
@@ -93,8 +97,9 @@ class Cohort:
         return define_cases(self.n_people, settings)
 
     def is_in(self, diagnoses: tuple[str, ...]) -> np.ndarray:
-        """Return which people have one of the diagnoses, bool (n_people,)."""
-        return self.samples["diagnosis"].isin(diagnoses).to_numpy()
+        """Return which of the people that count have one of the diagnoses, bool (n_people,)."""
+        found = self.samples["diagnosis"].isin(diagnoses).to_numpy()
+        return found if self.kept_people is None else found & self.kept_people
 
     def diagnosis_numbers(self, diagnoses: tuple[str, ...]) -> list[int]:
         """Return the numbers of diagnoses in the columns of `counts`."""

@@ -8,7 +8,7 @@ selects and scales on all people and stops on the test people, as the paper's sc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from pipeline.progress import OnProgress, Progress
 from pipeline.quality import filter_variants, without_label_rules
 from pipeline.recount import fetch_genotypes, recount
 from pipeline.runs import Run
+from pipeline.samples import with_people
 from pipeline.selection import Selection, refuse_leak, select
 from pipeline.settings import AnalysisSettings
 from pipeline.splits import Roles, Split, assign_roles, make_splits
@@ -69,7 +70,10 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
             f"({run.fingerprint} is now {cohort.fingerprint}); train again."
         )
     runs.clear_progress(run)
-    with closing(cohort.store):
+    with ExitStack() as stores:
+        stores.callback(cohort.store.close)
+        cohort = with_people(cohort, settings.samples, on_progress)
+        stores.callback(cohort.store.close)
         people, is_case = _cases_and_controls(cohort, settings)
         folds = list(_train_folds(cohort, run, settings, people, is_case, on_progress))
         on_progress(Progress("writing", 0.99))

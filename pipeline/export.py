@@ -29,6 +29,7 @@ from pipeline.genotypes import GENOTYPE_MISSING, pack, unpack
 from pipeline.people import require_both
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.quality import Filtered, filter_variants
+from pipeline.samples import with_people
 from pipeline.schema import CHROMOSOME_ORDER, plain_chromosome
 from pipeline.settings import AnalysisSettings
 from pipeline.simulate.bgzf import write_bgzf
@@ -183,6 +184,7 @@ def export(
     targets = names(out)
     if not force:
         _refuse_existing(targets)
+    cohort = with_people(cohort, settings.samples, on_progress)
     filtered = filter_variants(cohort, settings.quality, settings.people)
     if not len(filtered.kept):
         raise EmptyResultError(

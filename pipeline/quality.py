@@ -119,6 +119,7 @@ def filter_variants(
             "Quality is counted over cases and controls, but nobody is either; "
             "name the diagnoses that are cases and controls."
         )
+    n_everybody = cohort.store.rows("SELECT count(*) FROM samples")[0][0]
     found = cohort.store.arrays(_query(cohort, definition, settings))
     removed_by = found["removed_by"]
     case = _counts(found, "case")
@@ -134,7 +135,7 @@ def filter_variants(
         definition,
         n_people["case"],
         n_people["control"],
-        n_people["excluded"],
+        n_everybody - n_people["case"] - n_people["control"],
         removed_by,
         kept,
         case[kept],

@@ -112,8 +112,9 @@ def _take_share(
 ) -> Positions:
     """Return about `fraction` of the cases and of the controls among `people`, groups whole.
 
-    Groups of two or more come first, the large before the small and else in random order; one is
-    taken when it brings the counts nearer to what is wanted. People alone then fill each class.
+    Groups of two or more are drawn first: sorted by size and number of cases (in random order
+    among equals), with every 1 / `fraction`-th taken from a random start, so that each has the
+    same chance and no part is filled with relatives. People alone then fill each class.
     """
     case = is_case[people]
     n_class = np.array([np.sum(~case), np.sum(case)])
@@ -122,14 +123,13 @@ def _take_share(
     counts = np.zeros((n_in_group.size, 2))
     np.add.at(counts, (group_of, case.astype(int)), 1)
     order = rng.permutation(n_in_group.size)
-    order = order[np.argsort(-n_in_group[order], kind="stable")]
     taken = np.zeros(n_in_group.size, dtype=bool)
-    missing = wanted.copy()
-    for group in order[n_in_group[order] > 1]:
-        left = missing - counts[group]
-        if np.sum((left / n_class.clip(1)) ** 2) < np.sum((missing / n_class.clip(1)) ** 2):
-            taken[group] = True
-            missing = left
+    families = order[n_in_group[order] > 1]
+    if families.size:
+        families = families[np.lexsort((counts[families, 1], n_in_group[families]))]
+        place = np.floor(fraction * np.arange(families.size + 1) + rng.random())
+        taken[families[np.diff(place) > 0]] = True
+    missing = wanted - counts[taken].sum(axis=0)
     alone = order[n_in_group[order] == 1]
     for label in (0, 1):
         of_class = alone[counts[alone, label] > 0]

@@ -51,8 +51,13 @@ class Writer:
 
 
 @contextmanager
-def create(path: Path, certificate: dict[str, Any]) -> Iterator[Writer]:
-    """Give a writer; the file stands at `path` when the block ends well, or not at all."""
+def create(
+    path: Path, certificate: dict[str, Any], reading: dict[str, Path] | None = None
+) -> Iterator[Writer]:
+    """Give a writer; the file stands at `path` when the block ends well, or not at all.
+
+    The files of `reading` can be read in SQL under their names; views of them stay views.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     _remove(temporary)
@@ -63,6 +68,8 @@ def create(path: Path, certificate: dict[str, Any]) -> Iterator[Writer]:
         connection.execute("SET temp_directory = ?", [str(path.parent / ".spill")])
         quoted = str(temporary).replace("'", "''")
         connection.execute(f"ATTACH '{quoted}' AS made (ROW_GROUP_SIZE {_ROW_GROUP_SIZE})")
+        for kind, file in (reading or {}).items():
+            _attach(connection, kind, file)
         connection.execute("USE made")
         writer = Writer(connection)
         yield writer
@@ -79,28 +86,38 @@ def create(path: Path, certificate: dict[str, Any]) -> Iterator[Writer]:
         _remove(temporary)
 
 
+def _attach(connection: duckdb.DuckDBPyConnection, kind: str, file: Path) -> None:
+    quoted = str(file).replace("'", "''")
+    try:
+        connection.execute(f"ATTACH '{quoted}' AS \"{kind}\" (READ_ONLY)")
+    except duckdb.IOException as error:
+        raise StaleArtifactError(
+            f"The {kind} file {file.name} cannot be opened ({str(error).splitlines()[0]}); "
+            "ingest the cohort again."
+        ) from None
+
+
 def _remove(temporary: Path) -> None:
     for path in (temporary, temporary.with_name(temporary.name + ".wal")):
         path.unlink(missing_ok=True)
 
 
 class Store:
-    """A cohort's file, read-only, with others of its folder attached under their kind's name."""
+    """A cohort's file, read-only, with others of its folder attached under their kind's name.
+
+    Where `attached` has the `cohort`, `path` is that of a set of its people, whose tables stand
+    before those of the cohort.
+    """
 
     def __init__(self, path: Path, attached: dict[str, Path] | None = None):
         self.path = path
+        self._main = "people" if attached and "cohort" in attached else "cohort"
+        self.files = {**(attached or {}), self._main: path}
         # Not `connect(path)`: all who connect to a path in a process share one database with one
         # set of attached files, so a cohort could not be opened twice, nor with other genes.
         self._connection = duckdb.connect()
-        for kind, file in {"cohort": path, **(attached or {})}.items():
-            quoted = str(file).replace("'", "''")
-            try:
-                self._connection.execute(f"ATTACH '{quoted}' AS \"{kind}\" (READ_ONLY)")
-            except duckdb.IOException as error:
-                raise StaleArtifactError(
-                    f"The {kind} file {file.name} cannot be opened ({str(error).splitlines()[0]}); "
-                    "ingest the cohort again."
-                ) from None
+        for kind, file in self.files.items():
+            _attach(self._connection, kind, file)
         self._connection.execute("SET enable_progress_bar = false")
         self._connection.execute(f"SET memory_limit = '{_MEMORY_LIMIT}'")
         self._connection.execute("SET enable_external_access = false")
@@ -117,7 +134,7 @@ class Store:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection of its own for one query of one thread."""
         cursor = self._connection.cursor()
-        cursor.execute("USE cohort")
+        cursor.execute(f'USE "{self._main}"')
         return cursor
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:

@@ -13,6 +13,7 @@ from pipeline.association import Association, genes_of, odds_ratios
 from pipeline.cohort import Cohort
 from pipeline.people import CaseDefinition
 from pipeline.quality import KEPT, STEPS, Filtered
+from pipeline.samples import sample_quality
 from pipeline.schema import GENOTYPE_ROWS, plain_chromosome
 from pipeline.statistics import TESTS, hwe_exact
 
@@ -324,21 +325,59 @@ def chromosome_table(cohort: Cohort) -> pd.DataFrame:
     return found.drop(columns="chrom_order")
 
 
-def person_bins(cohort: Cohort, measure: str, n_bins: int = 40) -> pd.DataFrame:
-    """Return a histogram over people of `call_rate`, `mean_depth`, `ti_tv` or `het_hom`.
+def person_bins(
+    cohort: Cohort, measure: str, by: dict[str, np.ndarray] | None = None, n_bins: int = 40
+) -> pd.DataFrame:
+    """Return a histogram over people of a column of `sample_quality`.
 
-    Counts only: no figure of a single person leaves this function.
+    With `by`, sets of people by name (bool (n_people,)), one histogram a set over the same bins,
+    named in `group`. Counts only: no figure of a single person leaves this function.
     """
-    samples = cohort.samples
-    parts = {
-        "call_rate": (samples["n_called"], samples["n_called"] + samples["n_missing"]),
-        "mean_depth": (samples["depth_sum"], samples["depth_n"]),
-        "ti_tv": (samples["n_transition"], samples["n_transversion"]),
-        "het_hom": (samples["n_het"], samples["n_hom_alt"]),
-    }[measure]
-    above, below = (part.to_numpy(np.float64) for part in parts)
-    values = (above / np.where(below > 0, below, np.nan))[below > 0]
-    if not len(values):
-        return pd.DataFrame(columns=["left", "right", "n"])
-    counts, edges = np.histogram(values, bins=n_bins)
-    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "n": counts})
+    values = sample_quality(cohort)[measure].to_numpy(np.float64)
+    sets = by or {"": np.ones(len(values), bool)}
+    known = values[np.any(list(sets.values()), axis=0) & ~np.isnan(values)]
+    if not len(known):
+        return pd.DataFrame(columns=["left", "right", "n", "group"])
+    edges = np.histogram_bin_edges(known, bins=n_bins)
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "left": edges[:-1],
+                    "right": edges[1:],
+                    "n": np.histogram(values[chosen & ~np.isnan(values)], bins=edges)[0],
+                    "group": name,
+                }
+            )
+            for name, chosen in sets.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def missingness_verdict(cohort: Cohort, definition: CaseDefinition) -> tuple[bool, str]:
+    """Return whether cases and controls differ in missing calls, and the verdict in words.
+
+    The classic artefact of two batches. Welch's t test of the people's call rates; they differ
+    when p is below 0.001 and the means are 0.1 percentage points or more apart.
+    """
+    rate = sample_quality(cohort)["call_rate"].to_numpy()
+    case, control = (
+        rate[cohort.is_in(diagnoses) & ~np.isnan(rate)]
+        for diagnoses in (definition.case, definition.control)
+    )
+    if min(len(case), len(control)) < 2:
+        return False, "There are too few cases or controls to compare their missing calls."
+    missing = 100 * (1 - case.mean()), 100 * (1 - control.mean())
+    p = float(stats.ttest_ind(case, control, equal_var=False).pvalue)
+    differ = p < 0.001 and abs(missing[0] - missing[1]) >= 0.1
+    figures = (
+        f"Cases miss {missing[0]:.2f}% of their calls, controls {missing[1]:.2f}% (Welch's t test, "
+        f"p {p:.2g})."
+    )
+    if differ:
+        return True, (
+            f"{figures} They differ as two batches do: a model can learn the batch, and variants "
+            "can look associated; filter on differential missingness."
+        )
+    return False, f"{figures} No sign of two batches."

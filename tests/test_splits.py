@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from pipeline.errors import EmptyResultError, SettingsError
 from pipeline.settings import SplitSettings
@@ -82,6 +82,63 @@ def test_relatives_stay_together_and_classes_stay_balanced():
     split = make_splits(is_case, SplitSettings(), families)[0]
     assert abs(is_case[split.test].sum() - 0.15 * is_case.sum()) <= 3
     assert abs((~is_case[split.test]).sum() - 0.15 * (~is_case).sum()) <= 3
+
+
+def test_grouped_folds_are_as_even_as_those_of_scikit_learn():
+    """Some families among many people: shared out no worse than by StratifiedGroupKFold."""
+    rng = np.random.default_rng(11)
+    sizes = np.concatenate([np.ones(300, int), rng.integers(2, 6, 30)])
+    families = rng.permutation(np.repeat(np.arange(330), sizes))
+    is_case = rng.random(families.size) < rng.choice([0.1, 0.4, 0.9], 330)[families]
+
+    def unevenness(tests: list[np.ndarray]) -> float:
+        shares = [(is_case[test].sum(), (~is_case[test]).sum()) for test in tests]
+        return float(np.std(np.array(shares) / [is_case.sum(), (~is_case).sum()], axis=0).sum())
+
+    ours = [split.test for split in make_splits(is_case, SplitSettings(folds=5), families)]
+    theirs = StratifiedGroupKFold(5).split(is_case, is_case, families)
+    assert unevenness(ours) <= unevenness([test for _, test in theirs])
+    for test in ours:
+        assert not np.isin(families[test], np.delete(families, test)).any()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_relatives_are_spread_over_the_parts(seed):
+    """200 pairs among 12,000: a test part of relatives alone would tell nothing of the rest."""
+    families = np.concatenate([np.repeat(np.arange(200), 2), np.arange(200, 11_800)])
+    is_case = people(4800, 7200, seed)
+    (split,) = make_splits(is_case, SplitSettings(seed=seed), families)
+    assert abs((split.test < 400).sum() - 0.15 * 400) <= 2
+    assert abs((split.validation < 400).sum() - 0.15 * 0.85 * 400) <= 3
+    assert abs(is_case[split.test].sum() - 0.15 * 4800) <= 0.5
+    folds = make_splits(is_case, SplitSettings(folds=5, seed=seed), families)
+    assert all(abs((fold.test < 400).sum() - 80) <= 2 for fold in folds)
+    assert all(abs(is_case[fold.test].sum() - 960) <= 0.5 for fold in folds)
+
+
+def test_every_family_has_the_same_chance_of_every_part():
+    """A single pair goes to the test part as often as its share says, over seeds."""
+    families = np.concatenate([[0, 0], np.arange(1, 119)])
+    is_case = people(60, 60)
+    in_test = [
+        0 in make_splits(is_case, SplitSettings(seed=seed), families)[0].test
+        for seed in range(300)
+    ]  # fmt: skip
+    assert 0.09 < np.mean(in_test) < 0.21
+
+
+def test_people_without_relatives_are_split_as_if_no_groups_were_given():
+    """Whether the structure was computed must not change a run without relatives."""
+    is_case = people(90, 130)
+    for wanted in (SplitSettings(seed=7), SplitSettings(folds=4, seed=7)):
+        plain = make_splits(is_case, wanted)
+        grouped = make_splits(is_case, wanted, np.arange(220))
+        for one, two in zip(plain, grouped, strict=True):
+            for part in ("train", "validation", "test"):
+                np.testing.assert_array_equal(getattr(one, part), getattr(two, part))
+    # These people, whatever else changes: runs are known by their settings alone.
+    test = make_splits(is_case, SplitSettings(seed=7))[0].test
+    assert test[:8].tolist() == [0, 2, 4, 5, 7, 12, 14, 21]
 
 
 def test_same_seed_same_split_other_seed_other_split():

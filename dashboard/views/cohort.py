@@ -6,58 +6,144 @@ import streamlit as st
 
 from dashboard import elements, loaders, state
 from dashboard.charts.cut_histogram import cut_histogram
+from dashboard.charts.group_histogram import group_histogram
 from dashboard.charts.people_mosaic import people_mosaic
 from dashboard.charts.variants_by_chromosome import variants_by_chromosome
 from dashboard.view import View
 from dashboard.views import ingest, start
 from pipeline.cohort import delete_cohort
-from pipeline.summaries import people_table
+from pipeline.samples import FEMALE_BELOW, MALE_ABOVE, TITLES, keep_people, sample_quality
+from pipeline.summaries import missingness_verdict, people_table
 
+# Measure: its name, unit, and the threshold that cuts it from below or above.
 PEOPLE_MEASURES = {
-    "call_rate": ("Call rate of people", "fraction"),
-    "mean_depth": ("Mean depth of people", "reads"),
-    "ti_tv": ("Transitions over transversions", ""),
-    "het_hom": ("Heterozygous over homozygous alternate", ""),
+    "call_rate": ("Call rate of people", "fraction", "min_call_rate", "below"),
+    "mean_depth": ("Mean depth of people", "reads", "min_mean_depth", "below"),
+    "ti_tv": ("Transitions over transversions", "", "min_ti_tv", "below"),
+    "het_hom": ("Heterozygous over homozygous alternate", "", "max_het_hom", "above"),
+    "n_singleton": ("Singletons of people", "variants", "max_n_singleton", "above"),
+    "inbreeding_f": ("Inbreeding coefficient F", "", "max_inbreeding", "above"),
 }
 
 
 def show(view: View) -> None:
     """Draw the page."""
-    cohort = view.cohort
-    certificate = cohort.certificate
-    n_people = sum(cohort.n_people.values())
-    st.title(cohort.name)
+    whole = view.whole
+    certificate = whole.certificate
+    n_people = len(whole.samples)
+    st.title(whole.name)
     st.markdown(
-        f"{n_people:,} people and {cohort.n_variants:,} variants, "
+        f"{n_people:,} people and {whole.n_variants:,} variants, "
         f"{certificate['settings']['build']}, read {certificate['made'][:10]}."
     )
     elements.method("cohort")
     left, right = st.columns(2)
     with left:
-        table = people_table(cohort, view.definition)
+        table = people_table(whole, view.definition)
         elements.chart(people_mosaic(table, palette=elements.palette()), key="people")
     with right:
-        table = loaders.chromosomes(cohort)
+        table = loaders.chromosomes(whole)
         elements.chart(variants_by_chromosome(table, palette=elements.palette()), key="variants")
     st.subheader("Quality of people")
-    columns = st.columns(2) + st.columns(2)
-    for place, (measure, (label, unit)) in zip(columns, PEOPLE_MEASURES.items(), strict=True):
-        bins = loaders.person_bins(cohort, measure)
+    _kept(view)
+    left, right = st.columns(2)
+    with left:
+        _missing_calls(view)
+    with right:
+        _sex_check(view)
+    columns = [place for _ in range(3) for place in st.columns(2)]
+    for place, measure in zip(columns, PEOPLE_MEASURES, strict=True):
         with place:
-            if len(bins):
-                made = cut_histogram(
-                    bins, None, None, label, unit, counted="People", palette=elements.palette()
-                )
-                elements.chart(made.properties(height=160), key=f"people_{measure}")
-            else:
-                elements.empty(f"{label}: the source does not say.")
+            _measure(view, measure)
     _certificate(view)
     _others()
 
 
+def _kept(view: View) -> None:
+    """Say who is left out and by which threshold."""
+    found = keep_people(view.whole, view.settings.samples)
+    if not found.n_failing:
+        st.markdown(
+            "Everybody is kept. Thresholds on people stand in the sidebar under **People**; "
+            "the paper leaves nobody out for quality."
+        )
+        return
+    rules = ", ".join(f"{TITLES[rule].lower()} {n:,}" for rule, n in found.n_failing.items())
+    st.markdown(
+        f"**{len(found.kept) - found.n_out:,} of {len(found.kept):,} people are kept**; fail: "
+        f"{rules}. Genotypes are counted again without the others on every page; mean depth and "
+        "genotype quality stay those of the whole diagnosis."
+    )
+
+
+def _missing_calls(view: View) -> None:
+    roles = {
+        "cases": view.whole.is_in(view.definition.case),
+        "controls": view.whole.is_in(view.definition.control),
+    }
+    palette = elements.palette()
+    bins = loaders.person_bins_by(view.whole, "call_rate", roles)
+    if not len(bins):
+        elements.empty("Nobody is case or control; choose diagnoses in the sidebar.")
+        return
+    made = group_histogram(
+        bins,
+        {"cases": palette.case, "controls": palette.control},
+        {},
+        title="Called genotypes, cases against controls",
+        axis="Call rate of a person",
+        palette=palette,
+    )
+    elements.chart(made, key="missing_calls")
+    differ, words = missingness_verdict(view.whole, view.definition)
+    (st.warning if differ else st.markdown)(words)
+
+
+def _sex_check(view: View) -> None:
+    stated = view.whole.samples["sex"].to_numpy()
+    bins = loaders.person_bins_by(
+        view.whole, "x_f", {sex: stated == sex for sex in ("female", "male", "unknown")}
+    )
+    if not len(bins):
+        elements.empty("Sex cannot be checked: the source has no variants on X.")
+        return
+    palette = elements.palette()
+    made = group_histogram(
+        bins,
+        {"female": palette.honest, "male": palette.chromosome, "unknown": palette.excluded},
+        {"female below": FEMALE_BELOW, "male above": MALE_ABOVE},
+        title="Sex stated and sex of the X chromosomes",
+        axis="Inbreeding coefficient F on X",
+        palette=palette,
+    )
+    elements.chart(made, key="sex_check")
+    n_mismatch = int(sample_quality(view.whole)["is_sex_mismatch"].sum())
+    words = f"{n_mismatch:,} people have X chromosomes of another sex than stated."
+    (st.warning if n_mismatch else st.markdown)(words)
+
+
+def _measure(view: View, measure: str) -> None:
+    label, unit, threshold, removes = PEOPLE_MEASURES[measure]
+    bins = loaders.person_bins(view.whole, measure)
+    if not len(bins):
+        elements.empty(f"{label}: not available in this source.")
+        return
+    made = cut_histogram(
+        bins,
+        getattr(view.settings.samples, threshold),
+        None,
+        label,
+        unit,
+        removes=removes,
+        counted="People",
+        palette=elements.palette(),
+    )
+    elements.chart(made.properties(height=160), key=f"people_{measure}")
+
+
 def _certificate(view: View) -> None:
     with st.expander("Where it comes from"):
-        certificate = view.cohort.certificate
+        certificate = view.whole.certificate
         for source in certificate["sources"]:
             st.markdown(
                 f"**{source['name']}**, {source['bytes'] / 1e6:,.1f} MB, "

@@ -9,9 +9,9 @@ import streamlit as st
 
 from dashboard import access, elements, work
 from pipeline.errors import PipelineError
+from pipeline.sources.formats import SUFFIXES, people_table
 from pipeline.sources.phenotypes import Columns, read_header_line, read_phenotypes
 
-GENOTYPES = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 TABLES = (".tsv", ".txt", ".csv", ".tsv.gz", ".tab", ".fam", ".psam")
 GENES = (".gtf", ".gtf.gz", ".gff3", ".gff3.gz", ".bed", ".bed.gz", ".txt", ".txt.gz")
 
@@ -33,16 +33,24 @@ def _form() -> None:
         help="Files are read where they lie; nothing is uploaded.",
     )
     folder = access.allowed_folder(typed)
-    genotypes = access.files_in(folder, GENOTYPES)
+    genotypes = access.files_in(folder, SUFFIXES)
     if not genotypes:
-        elements.empty("This folder has no VCF or BCF. Name another folder above.")
+        elements.empty(
+            "This folder has no VCF, BCF, PLINK or GenNet file; name another one above."
+        )
         return
     left, middle, right = st.columns(3)
     chosen = left.multiselect(
         "Genotypes", genotypes, key="ingest_files", help="One file, or one a chromosome."
     )
+    tables = access.files_in(folder, TABLES)
+    own = people_table(folder / chosen[0]) if chosen else None
     table = middle.selectbox(
-        "Phenotypes", access.files_in(folder, TABLES), index=None, key="ingest_table"
+        "Phenotypes",
+        tables,
+        index=tables.index(own.name) if own and own.name in tables else None,
+        key=f"ingest_table_{own.name if own else ''}",
+        help="PLINK and GenNet files bring their own: .fam, .psam, subjects.csv.",
     )
     genes = right.selectbox(
         "Genes (may be left out)", access.files_in(folder, GENES), index=None, key="ingest_genes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.options import (
     add_name,
@@ -15,7 +15,10 @@ from pipeline.cli.options import (
     people_settings,
 )
 from pipeline.cli.output import Verb, emit, reporter, warn, warn_of_guess
-from pipeline.settings import IngestSettings, describe
+from pipeline.settings import AnalysisSettings, IngestSettings, describe
+
+if TYPE_CHECKING:
+    from pipeline.cohort import Cohort
 
 
 def _simulate_arguments(sub: argparse.ArgumentParser) -> None:
@@ -182,17 +185,62 @@ def _settings(asked: argparse.Namespace) -> None:
     )
 
 
+def _counted(asked: argparse.Namespace, settings: AnalysisSettings) -> Cohort:
+    """Return the cohort asked for, counted over the people kept."""
+    from pipeline.cohort import open_cohort
+    from pipeline.samples import with_people
+
+    return with_people(open_cohort(asked.cache, asked.name), settings.samples, reporter())
+
+
+def _people(asked: argparse.Namespace) -> None:
+    from pipeline.cohort import open_cohort
+    from pipeline.samples import TITLES, keep_people, sample_quality
+
+    settings = analysis_settings(asked)
+    cohort = open_cohort(asked.cache, asked.name)
+    found = keep_people(cohort, settings.samples)
+    quality = sample_quality(cohort)
+    n_mismatch = int(quality["is_sex_mismatch"].sum())
+    value = {
+        "people": len(found.kept),
+        "kept": int(found.kept.sum()),
+        "failing": found.n_failing,
+        "sex_mismatch": n_mismatch,
+    }
+    if asked.out:
+        table = quality.assign(is_kept=found.kept)
+        table.insert(0, "sample_id", cohort.samples["sample_id"].to_numpy())
+        table.to_csv(existing_parent(asked.out), sep="\t", index=False, na_rep="NA")
+    emit(
+        asked,
+        value,
+        lambda: [
+            f"{value['kept']:,} of {value['people']:,} people kept; {n_mismatch:,} whose X implies "
+            "another sex than stated",
+            *(f"{TITLES[rule]}: {n:,} fail" for rule, n in found.n_failing.items()),
+        ],
+    )
+
+
+def _people_arguments(sub: argparse.ArgumentParser) -> None:
+    add_name(sub)
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE", help="one row a person, TSV; it names single people"
+    )
+    add_settings(sub)
+
+
 def _quality_arguments(sub: argparse.ArgumentParser) -> None:
     add_name(sub)
     add_settings(sub)
 
 
 def _quality(asked: argparse.Namespace) -> None:
-    from pipeline.cohort import open_cohort
     from pipeline.quality import filter_variants
 
     settings = analysis_settings(asked)
-    cohort = open_cohort(asked.cache, asked.name)
+    cohort = _counted(asked, settings)
     filtered = filter_variants(cohort, settings.quality, settings.people)
     warn_of_guess(filtered.definition)
     value = filtered.as_dict() | {
@@ -228,14 +276,13 @@ def _associate_arguments(sub: argparse.ArgumentParser) -> None:
 
 def _associate(asked: argparse.Namespace) -> None:
     from pipeline.association import associate, association_table, write_association
-    from pipeline.cohort import open_cohort
     from pipeline.quality import filter_variants
 
     if asked.test:
         asked.set.append([f"association.test={asked.test}"])
     settings = analysis_settings(asked)
     out = existing_parent(asked.out) if asked.out else None
-    cohort = open_cohort(asked.cache, asked.name)
+    cohort = _counted(asked, settings)
     filtered = filter_variants(cohort, settings.quality, settings.people)
     warn_of_guess(filtered.definition)
     found = associate(cohort, filtered, settings.association)
@@ -272,6 +319,7 @@ VERBS = (
     Verb("annotate", "join a gene table to a cohort", _annotate_arguments, _annotate),
     Verb("cohorts", "list the cohorts", _nothing, _cohorts),
     Verb("settings", "list every setting with bounds and the paper's value", _nothing, _settings),
+    Verb("people", "who is kept, and what single people look like", _people_arguments, _people),
     Verb("quality", "show what each threshold removes", _quality_arguments, _quality),
     Verb("associate", "test each kept variant", _associate_arguments, _associate),
 )

@@ -16,6 +16,7 @@ from pipeline.settings.ingest import IngestSettings
 from pipeline.settings.network import NetworkSettings
 from pipeline.settings.people import PeopleSettings
 from pipeline.settings.quality import QualitySettings
+from pipeline.settings.samples import SampleSettings
 from pipeline.settings.selection import SelectionSettings
 from pipeline.settings.split import SplitSettings
 from pipeline.settings.training import TrainingSettings
@@ -30,6 +31,7 @@ __all__ = [
     "NetworkSettings",
     "PeopleSettings",
     "QualitySettings",
+    "SampleSettings",
     "SelectionSettings",
     "Settings",
     "SplitSettings",
@@ -47,6 +49,7 @@ class AnalysisSettings(Settings):
     """Everything between a cohort and a metric; what is equal here gives the same run."""
 
     people: PeopleSettings = PeopleSettings()
+    samples: SampleSettings = SampleSettings()
     quality: QualitySettings = QualitySettings()
     association: AssociationSettings = AssociationSettings()
     split: SplitSettings = SplitSettings()

@@ -40,14 +40,18 @@ def setting(
     paper: Any = NO_PAPER_VALUE,
     assumed: bool = False,
     step: float | None = None,
+    start: Any = None,
     **bounds: Any,
 ) -> Any:
     """Declare one setting.
 
+    `start` is where a slider stands when a setting that is off by default is switched on.
+
     `paper` is the value of Henriques et al. 2025; `assumed` marks a paper value that the text
     leaves open. `bounds` are pydantic's (`ge`, `gt`, `le`, `lt`, `max_length`).
     """
-    extra = {"label": label, "unit": unit, "paper": paper, "assumed": assumed, "step": step}
+    extra = {"label": label, "unit": unit, "paper": paper, "assumed": assumed, "step": step,
+             "start": start}  # fmt: skip
     return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 

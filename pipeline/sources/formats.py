@@ -40,3 +40,16 @@ def open_source(path: Path) -> Source:
     from pipeline.sources.vcf import read_header
 
     return read_header(path)
+
+
+def people_table(path: Path) -> Path | None:
+    """Return the file beside a genotype file that tells diagnosis and sex, if it is there."""
+    name = path.name.lower()
+    beside = None
+    if name.endswith(PLINK1):
+        beside = path.with_suffix(".fam")
+    elif name.endswith(PLINK2):
+        beside = path.with_suffix(".psam")
+    elif name.endswith(GENNET):
+        beside = path.with_name("subjects.csv")
+    return beside if beside and beside.is_file() else None

@@ -161,14 +161,45 @@ def read_records(
     People come in the order of `sample_ids`. Raises `InputError` when the file breaks off or a
     record cannot be read.
     """
-    reader = _open(header.path)
+    n_read = 0
     try:
+        if header.path.suffix != ".bcf" and _contigs_of(header.path, 1) - set(header.contigs):
+            raise _UndeclaredContigError
+        for record in _read(header, sample_ids, regions, ()):
+            n_read += 1
+            yield record
+    except _UndeclaredContigError:
+        undeclared = _contigs_of(header.path) - set(header.contigs)
+        again = _read(header, sample_ids, regions, tuple(sorted(undeclared)))
+        yield from islice(again, n_read, None)
+
+
+class _UndeclaredContigError(Exception):
+    """A record lies on a contig that the header lacks, so that it may be half parsed."""
+
+
+def _read(
+    header: VcfSource,
+    sample_ids: tuple[str, ...],
+    regions: tuple[Region, ...],
+    undeclared: tuple[str, ...],
+) -> Iterator[Record]:
+    """Yield records; `undeclared` contigs are added to the header first.
+
+    cyvcf2 gives out a record of a contig that it does not know even where the rest of the line
+    could not be parsed, and to look at such a record may end the process.
+    """
+    reader = _open(header.path)
+    known = {*header.contigs, *undeclared}
+    try:
+        for contig in undeclared:
+            reader.add_to_header(f"##contig=<ID={contig}>")
         wanted = set(sample_ids)
         if len(wanted) < len(header.sample_ids):
             reader.set_samples([s for s in header.sample_ids if s in wanted])
         order = _reorder(tuple(reader.samples), sample_ids)
         for region in regions or (None,):
-            for record in _records(reader, header.path, region):
+            for record in _records(reader, header.path, region, known):
                 yield Record(
                     record.CHROM,
                     record.POS,
@@ -183,6 +214,11 @@ def read_records(
                 )
     finally:
         reader.close()
+
+
+def _contigs_of(path: Path, n_lines: int | None = None) -> set[str]:
+    """Return the contigs that the first lines of a text VCF name, or all of them."""
+    return {line.split("\t", 1)[0].strip() for line in islice(_body(path), n_lines)}
 
 
 def _open(path: Path) -> cyvcf2.VCF:
@@ -212,18 +248,27 @@ def _open(path: Path) -> cyvcf2.VCF:
         ) from None
 
 
-def _records(reader: cyvcf2.VCF, path: Path, region: Region | None) -> Iterator[cyvcf2.Variant]:
+def _records(
+    reader: cyvcf2.VCF, path: Path, region: Region | None, known: set[str]
+) -> Iterator[cyvcf2.Variant]:
     last = "its first record"
     quality = _QualityText(path, region)
     try:
         for number, record in enumerate(reader(str(region)) if region else reader):
+            if record.CHROM not in known:  # nothing else may be asked of it
+                if not record.CHROM:
+                    raise InputError(
+                        f"Every line of {path.name} after the header is a record, but the one "
+                        f"after {last} is blank; take it out."
+                    )
+                raise _UndeclaredContigError
             if region and not region.start <= record.POS <= region.end:
                 continue
             last = f"{record.CHROM}:{record.POS}"
             if record.QUAL == 0.0:
                 quality.refuse_word(number, record.CHROM, record.POS)
             yield record
-    except InputError:
+    except (InputError, _UndeclaredContigError):
         raise
     except Exception as error:
         if not any(text in str(error) for text in ("bcf_read", "error parsing")):
@@ -273,18 +318,20 @@ class _QualityText:
             with pysam.TabixFile(str(self._path)) as indexed:
                 return list(indexed.fetch(chrom, max(0, pos - 1), pos))
         if not self._next:
-            self._lines = self._body()
+            self._lines = _body(self._path)
         found = list(islice(self._lines, number - self._next, number - self._next + 1))
         self._next = number + 1
         return found
 
-    def _body(self) -> Iterator[str]:
-        with self._path.open("rb") as probe:
-            opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
-        with opened(self._path, "rt", encoding="utf-8", errors="replace") as handle:  # type: ignore[operator]
-            for line in handle:
-                if line.strip() and not line.startswith("#"):
-                    yield line
+
+def _body(path: Path) -> Iterator[str]:
+    """Yield the record lines of a text VCF."""
+    with path.open("rb") as probe:
+        opened = gzip.open if probe.read(2) == b"\x1f\x8b" else open
+    with opened(path, "rt", encoding="utf-8", errors="replace") as handle:  # type: ignore[operator]
+        for line in handle:
+            if line.strip() and not line.startswith("#"):
+                yield line
 
 
 def _reorder(read: tuple[str, ...], sample_ids: tuple[str, ...]) -> np.ndarray | None:

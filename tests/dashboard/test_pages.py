@@ -89,7 +89,7 @@ def test_an_empty_cache_shows_two_ways_in_under_every_address(page, show, tmp_pa
 
 def test_files_can_be_named_before_there_is_a_cohort(show, tmp_path):
     app = press(show(tmp_path / "cache", ""), "Choose files")
-    assert "This folder has no VCF or BCF" in words(app)
+    assert "This folder has no VCF, BCF" in words(app)
     app.text_input(key="ingest_folder").set_value("/etc").run()
     assert "EXOLENS_DATA" in app.error[0].value
 
