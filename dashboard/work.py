@@ -16,6 +16,7 @@ WORDS = {
     "simulate": "Making the cohort",
     "ingest": "Reading the cohort",
     "annotate": "Joining genes",
+    "structure": "Comparing the people of",
     "train": "Training",
 }
 

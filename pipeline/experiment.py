@@ -34,6 +34,7 @@ from pipeline.selection import Selection, refuse_leak, select
 from pipeline.settings import AnalysisSettings
 from pipeline.splits import Roles, Split, assign_roles, make_splits
 from pipeline.statistics import wilson
+from pipeline.structure import families
 
 THRESHOLD = 0.5
 _ROC_POINTS = 200
@@ -106,7 +107,13 @@ def _train_folds(
     on_progress: OnProgress,
 ) -> Iterator[_Fold]:
     on_progress(Progress("choosing variants", 0.0))
-    splits = make_splits(is_case, settings.split)
+    related = families(cohort)
+    if run.relatives != (related.digest if related else ""):
+        raise StaleArtifactError(
+            "A run keeps relatives on one side of its split, but who is related was computed anew "
+            "since it was asked for; train again."
+        )
+    splits = make_splits(is_case, settings.split, related.groups[people] if related else None)
     protocol = settings.selection.protocol
     roles = [assign_roles(split, protocol) for split in splits]
     filtered = filter_variants(cohort, without_label_rules(settings.quality), settings.people)

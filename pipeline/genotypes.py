@@ -159,7 +159,7 @@ def _popcount_code(typing_context, word):
     return types.uint64(types.uint64), generate
 
 
-_popcount: Any = intrinsic(_popcount_code)  # numba passes the context, which mypy cannot see
+popcount: Any = intrinsic(_popcount_code)  # numba passes the context, which mypy cannot see
 
 
 @njit(nogil=True, cache=True)
@@ -244,9 +244,9 @@ def _count_genotypes(start, stop, words, folded_masks, n_people, counts):
             n_high = np.uint64(0)
             n_both = np.uint64(0)
             for plane in range(n_planes):
-                n_low += _popcount(low[plane] & mask[plane])
-                n_high += _popcount(high[plane] & mask[plane])
-                n_both += _popcount(both[plane] & mask[plane])
+                n_low += popcount(low[plane] & mask[plane])
+                n_high += popcount(high[plane] & mask[plane])
+                n_both += popcount(both[plane] & mask[plane])
             n_low_int, n_high_int, n_missing = np.int64(n_low), np.int64(n_high), np.int64(n_both)
             counts[variant, chosen, 0] = n_people[chosen] - n_low_int - n_high_int + n_missing
             counts[variant, chosen, 1] = n_low_int - n_missing

@@ -45,7 +45,7 @@ from pipeline.errors import NotFoundError, StaleArtifactError
 from pipeline.files import append_json_line, place_folder, read_json, write_json
 from pipeline.settings import AnalysisSettings
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -59,6 +59,7 @@ class Run:
     fingerprint: str
     settings: dict[str, Any]
     preset: str
+    relatives: str
     seed: int
     versions: dict[str, str | None]
     created: str
@@ -112,12 +113,16 @@ class Run:
         return AnalysisSettings.model_validate(self.settings)
 
 
-def run_identity(cohort_fingerprint: str, settings: AnalysisSettings) -> str:
-    """Return the id of a run: 16 hexadecimal digits of the hash of all that determines it."""
+def run_identity(cohort_fingerprint: str, settings: AnalysisSettings, relatives: str = "") -> str:
+    """Return the id of a run: 16 hexadecimal digits of the hash of all that determines it.
+
+    `relatives` names the grouping of the people that stay on one side of a split, "" for none.
+    """
     what = {
         "format": FORMAT_VERSION,
         "cohort": cohort_fingerprint,
         "settings": settings.model_dump(mode="json"),
+        "relatives": relatives,
     }
     text = json.dumps(what, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -137,10 +142,15 @@ def run_folder(cache: Path, run_id: str) -> Path:
 
 
 def create(
-    cache: Path, cohort: str, fingerprint: str, settings: AnalysisSettings, preset: str = ""
+    cache: Path,
+    cohort: str,
+    fingerprint: str,
+    settings: AnalysisSettings,
+    preset: str = "",
+    relatives: str = "",
 ) -> Run:
     """Return the run of this cohort and these settings, made (queued) when it is not there yet."""
-    run_id = run_identity(fingerprint, settings)
+    run_id = run_identity(fingerprint, settings, relatives)
     folder = run_folder(cache, run_id)
     run = Run(
         folder=folder,
@@ -149,6 +159,7 @@ def create(
         fingerprint=fingerprint,
         settings=settings.model_dump(mode="json"),
         preset=preset,
+        relatives=relatives,
         seed=settings.training.seed,
         versions=dict(_versions()),
         created=now(),
@@ -199,6 +210,7 @@ def list_runs(cache: Path) -> list[Run]:
                     fingerprint="",
                     settings={},
                     preset="",
+                    relatives="",
                     seed=0,
                     versions={},
                     created=made.isoformat(timespec="milliseconds"),

@@ -20,12 +20,13 @@ import pyarrow as pa
 
 from pipeline import schema, store
 from pipeline.cohort import Cohort
-from pipeline.errors import EmptyResultError
+from pipeline.errors import EmptyResultError, NotFoundError
 from pipeline.genotypes import count_genotypes, people_mask
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.schema import GENOTYPE_ROWS, HOM_UNIT, SEXES
 from pipeline.settings import SampleSettings
 from pipeline.store import Store
+from pipeline.structure import read_structure
 
 MALE_ABOVE, FEMALE_BELOW = 0.8, 0.2  # F on X, as plink --check-sex
 _SETS_KEPT = 6
@@ -38,6 +39,7 @@ TITLES = {
     "max_n_singleton": "Singletons",
     "max_inbreeding": "Inbreeding",
     "drop_sex_mismatch": "Sex mismatch",
+    "drop_relatives": "Relatives",
 }
 
 
@@ -98,7 +100,8 @@ def _ratio(above: np.ndarray | pd.Series, below: np.ndarray | pd.Series) -> np.n
 def keep_people(cohort: Cohort, settings: SampleSettings) -> KeptPeople:
     """Return who passes every threshold; a missing figure passes.
 
-    Labels are not looked at, so that an honest run may use it before its split.
+    Labels are not looked at, so that an honest run may use it before its split. Raises
+    `NotFoundError` when relatives shall go and none were looked for.
     """
     found = sample_quality(cohort)
     fails = {
@@ -109,6 +112,7 @@ def keep_people(cohort: Cohort, settings: SampleSettings) -> KeptPeople:
         "max_n_singleton": _above(found["n_singleton"], settings.max_n_singleton),
         "max_inbreeding": _above(found["inbreeding_f"].abs(), settings.max_inbreeding),
         "drop_sex_mismatch": found["is_sex_mismatch"].to_numpy() & settings.drop_sex_mismatch,
+        "drop_relatives": _relatives(cohort, settings),
     }
     n_failing = {
         name: int(rows.sum())
@@ -117,6 +121,21 @@ def keep_people(cohort: Cohort, settings: SampleSettings) -> KeptPeople:
     }
     kept = ~np.any(list(fails.values()), axis=0)
     return KeptPeople(kept, n_failing)
+
+
+def _relatives(cohort: Cohort, settings: SampleSettings) -> np.ndarray:
+    out = np.zeros(len(cohort.samples), bool)
+    if not settings.drop_relatives:
+        return out
+    structure = read_structure(cohort)
+    if structure is None:
+        raise NotFoundError(
+            "samples.drop_relatives needs to know who is related, but the structure of "
+            f"{cohort.name} was not computed; compute it (structure {cohort.name}) or switch "
+            "that off."
+        )
+    out[structure.to_leave_out()] = True
+    return out
 
 
 def _below(values: pd.Series, cut: float | None) -> np.ndarray:

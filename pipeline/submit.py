@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline import jobs, runs
-from pipeline.cohort import open_cohort
+from pipeline.cohort import Cohort, open_cohort
 from pipeline.files import safe_name
 from pipeline.people import require_both
 from pipeline.runs import Run
+from pipeline.samples import keep_people
 from pipeline.settings import AnalysisSettings
 from pipeline.splits import make_splits
+from pipeline.structure import families
 
 
 def submit_training(
@@ -24,19 +28,23 @@ def submit_training(
     cohort = open_cohort(cache, cohort_name)
     try:
         definition = cohort.define_cases(settings.people)
-        require_both(definition, cohort.n_people)
-        case = cohort.is_in(definition.case)
-        make_splits(case[case | cohort.is_in(definition.control)], settings.split)
+        kept = keep_people(cohort, settings.samples).kept
+        case = cohort.is_in(definition.case) & kept
+        people = case | (cohort.is_in(definition.control) & kept)
+        require_both(definition, _n_kept(cohort, kept))
+        related = families(cohort)
+        make_splits(case[people], settings.split, related.groups[people] if related else None)
         # The run keeps who was who, so that the same words never mean other people later.
-        people = settings.people.model_copy(
+        named = settings.people.model_copy(
             update={
                 "case": definition.case,
                 "control": definition.control,
                 "exclude": definition.excluded,
             }
         )
-        settings = settings.model_copy(update={"people": people})
-        run = runs.create(cache, cohort_name, cohort.fingerprint, settings, preset)
+        settings = settings.model_copy(update={"people": named})
+        relatives = related.digest if related else ""
+        run = runs.create(cache, cohort_name, cohort.fingerprint, settings, preset, relatives)
     finally:
         cohort.store.close()
     jobs.submit(cache, "train", {"run": run.id})
@@ -44,8 +52,13 @@ def submit_training(
     return runs.load(cache, run.id)
 
 
+def _n_kept(cohort: Cohort, kept: np.ndarray) -> dict[str, int]:
+    """Return the people of each diagnosis that are kept."""
+    return {name: int((cohort.is_in((name,)) & kept).sum()) for name in cohort.diagnoses}
+
+
 def submit_job(cache: Path, kind: str, payload: dict[str, Any]) -> str:
-    """Queue an ingest, an example cohort or an annotation under the cohort's name; return its id.
+    """Queue work on a cohort other than training, under the cohort's name; return its id.
 
     One job of a kind is open for a cohort at a time: asking again returns the one there is.
     """

@@ -49,6 +49,7 @@ HANDLERS: dict[str, str] = {
     "ingest": "pipeline.ingest:ingest_job",
     "simulate": "pipeline.example:example_job",
     "annotate": "pipeline.annotation:annotate_job",
+    "structure": "pipeline.structure.stored:structure_job",
 }
 
 

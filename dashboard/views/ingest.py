@@ -35,9 +35,7 @@ def _form() -> None:
     folder = access.allowed_folder(typed)
     genotypes = access.files_in(folder, SUFFIXES)
     if not genotypes:
-        elements.empty(
-            "This folder has no VCF, BCF, PLINK or GenNet file; name another one above."
-        )
+        elements.empty("This folder has no VCF, BCF, PLINK or GenNet file; name another one above.")
         return
     left, middle, right = st.columns(3)
     chosen = left.multiselect(

@@ -19,6 +19,7 @@ from pipeline.settings.quality import QualitySettings
 from pipeline.settings.samples import SampleSettings
 from pipeline.settings.selection import SelectionSettings
 from pipeline.settings.split import SplitSettings
+from pipeline.settings.structure import StructureSettings
 from pipeline.settings.training import TrainingSettings
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "SelectionSettings",
     "Settings",
     "SplitSettings",
+    "StructureSettings",
     "TrainingSettings",
     "describe",
     "parse_value",
@@ -107,7 +109,7 @@ def _assignment(text: str) -> tuple[str, Any]:
 def describe() -> list[dict[str, Any]]:
     """Return one row a setting: name, default, bounds, unit, help, the paper's value."""
     rows = []
-    stages: dict[str, Any] = {"ingest": IngestSettings} | {
+    stages: dict[str, Any] = {"ingest": IngestSettings, "structure": StructureSettings} | {
         stage: info.annotation for stage, info in AnalysisSettings.model_fields.items()
     }
     for stage, group in stages.items():

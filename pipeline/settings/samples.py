@@ -72,3 +72,9 @@ class SampleSettings(Settings):
         "Leave out people whose X chromosomes imply another sex than the one stated.",
         label="Leave out sex mismatches",
     )
+    drop_relatives: bool = setting(
+        False,
+        "Keep one of each pair of relatives and duplicates, the one with the higher call rate; "
+        "needs the structure of the cohort.",
+        label="Keep one of each pair of relatives",
+    )

@@ -13,12 +13,20 @@ from pipeline.structure.kinship import (
     relation_names,
     relative_groups,
 )
-from pipeline.structure.stored import Structure, build_structure, read_structure
+from pipeline.structure.stored import (
+    Families,
+    Structure,
+    build_structure,
+    families,
+    read_structure,
+)
 
 __all__ = [
+    "Families",
     "Relatives",
     "Structure",
     "build_structure",
+    "families",
     "people_to_leave_out",
     "read_structure",
     "relation_names",

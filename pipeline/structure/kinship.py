@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pipeline.genotypes import _popcount, over_rows, unpack_people
+from pipeline.genotypes import over_rows, popcount, unpack_people
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.structure.planes import Planes, bit_planes
 
@@ -174,11 +174,11 @@ def _count_pairs(start, stop, hom_ref: Any, het: Any, hom_alt: Any, first, end, 
                 r1, h1, a1 = ref1[word], het1[word], alt1[word]
                 r2, h2, a2 = ref2[word], het2[word], alt2[word]
                 called1, called2 = r1 | h1 | a1, r2 | h2 | a2
-                n += _popcount(called1 & called2)
-                n_both += _popcount(h1 & h2)
-                n_ibs0 += _popcount((r1 & a2) | (a1 & r2))
-                n_het1 += _popcount(h1 & called2)
-                n_het2 += _popcount(h2 & called1)
+                n += popcount(called1 & called2)
+                n_both += popcount(h1 & h2)
+                n_ibs0 += popcount((r1 & a2) | (a1 & r2))
+                n_het1 += popcount(h1 & called2)
+                n_het2 += popcount(h2 & called1)
             cell = counts[row, person - first]
             cell[0], cell[1], cell[2], cell[3], cell[4] = n, n_both, n_ibs0, n_het1, n_het2
         for person in range(max(first, first + row), end):

@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pipeline.cohort import Cohort
-from pipeline.genotypes import _popcount, over_rows, unpack
+from pipeline.genotypes import over_rows, popcount, unpack
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.settings.structure import StructureSettings
 from pipeline.structure.planes import Planes, bit_planes
@@ -128,13 +128,13 @@ def _r_squared_band(start, stop, hom_ref: Any, het: Any, hom_alt: Any, band):
                 r1, a1, r2, a2 = ref1[word], alt1[word], ref2[word], alt2[word]
                 called1 = r1 | a1 | het1[word]
                 called2 = r2 | a2 | het2[word]
-                n += _popcount(called1 & called2)
-                n_ref1 += _popcount(r1 & called2)
-                n_alt1 += _popcount(a1 & called2)
-                n_ref2 += _popcount(r2 & called1)
-                n_alt2 += _popcount(a2 & called1)
-                n_same += _popcount((r1 & r2) | (a1 & a2))
-                n_opposite += _popcount((r1 & a2) | (a1 & r2))
+                n += popcount(called1 & called2)
+                n_ref1 += popcount(r1 & called2)
+                n_alt1 += popcount(a1 & called2)
+                n_ref2 += popcount(r2 & called1)
+                n_alt2 += popcount(a2 & called1)
+                n_same += popcount((r1 & r2) | (a1 & a2))
+                n_opposite += popcount((r1 & a2) | (a1 & r2))
             # Coded -1, 0, 1, which leaves a correlation as it is.
             sum1 = np.float64(n_alt1) - np.float64(n_ref1)
             sum2 = np.float64(n_alt2) - np.float64(n_ref2)

@@ -135,6 +135,23 @@ def read_structure(cohort: Cohort) -> Structure | None:
     return _read(cohort, folder / current["structure"])
 
 
+@dataclass(frozen=True, eq=False)
+class Families:
+    """The group of relatives of each person, (n_people,), and a digest that names the grouping."""
+
+    groups: NDArray[np.int64]
+    digest: str
+
+
+def families(cohort: Cohort) -> Families | None:
+    """Return who is related to whom, or None while nobody is known to be."""
+    structure = read_structure(cohort)
+    if structure is None or not len(structure.relatives.first):
+        return None
+    groups = structure.groups
+    return Families(groups, hashlib.sha256(groups.astype("<i8").tobytes()).hexdigest()[:16])
+
+
 def structure_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
     """Run a structure that was put in the queue."""
     settings = StructureSettings.model_validate(payload.get("settings", {}))
