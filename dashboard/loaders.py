@@ -23,6 +23,7 @@ from pipeline.progress import OnProgress
 from pipeline.runs import Run
 from pipeline.samples import count_people, with_people
 from pipeline.settings import AnalysisSettings, SampleSettings
+from pipeline.structure import Structure, read_structure
 
 
 def cache() -> Path:
@@ -139,6 +140,17 @@ def person_bins(opened: Cohort, measure: str) -> pd.DataFrame:
 def person_bins_by(opened: Cohort, measure: str, sets: dict[str, np.ndarray]) -> pd.DataFrame:
     """Return the histogram of a quality measure over each set of people."""
     return summaries.person_bins(opened, measure, sets)
+
+
+def structure(whole: Cohort) -> Structure | None:
+    """Return components and relatives of a cohort, None while they are not computed."""
+    in_force = (cohorts_dir(cache()) / whole.name / CURRENT).read_text()
+    return _structure(_identity(whole), in_force, whole)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _structure(identity: str, in_force: str, _whole: Cohort) -> Structure | None:
+    return read_structure(_whole)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

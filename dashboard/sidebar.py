@@ -32,7 +32,7 @@ MORE = ("min_mac", "max_hwe_log10", "min_mean_gq", "max_missingness_log10")
 
 PEOPLE = (
     "min_call_rate", "min_mean_depth", "min_ti_tv", "max_het_hom", "max_n_singleton",
-    "max_inbreeding", "drop_sex_mismatch",
+    "max_inbreeding", "drop_sex_mismatch", "drop_relatives",
 )  # fmt: skip
 
 ROLES = {"case": "Cases", "control": "Controls"}
@@ -94,6 +94,9 @@ def _people_thresholds(whole: Cohort) -> SampleSettings:
     with st.expander("People"):
         fields, without = [], []
         for field in PEOPLE:
+            if field == "drop_relatives":
+                (fields if loaders.structure(whole) else without).append(field)
+                continue
             measure, _ = _BEHIND_PEOPLE.get(field, ("inbreeding_f", ""))
             measure = "x_f" if field == "drop_sex_mismatch" else measure
             (fields if len(loaders.person_bins(whole, measure)) else without).append(field)
@@ -110,7 +113,7 @@ def _people_thresholds(whole: Cohort) -> SampleSettings:
         )
         if without:
             labels = [_words_of(SampleSettings, field)["label"].lower() for field in without]
-            st.caption(f"Not available in this source: {', '.join(labels)}.")
+            st.caption(f"Without data (see the Cohort page): {', '.join(labels)}.")
     return SampleSettings(**{name.split(".")[1]: value for name, value in changes.items()})
 
 

@@ -13,6 +13,10 @@ Mode = Literal["light", "dark"]
 # Streamlit serves the first itself; the others stand in where no browser draws.
 FONT = '"Source Sans", "Source Sans 3", "Liberation Sans", Arial, sans-serif'
 
+# Groups that mean nothing on other pages (populations, batches): Okabe and Ito 2008, told apart
+# with any sight; charts give each a shape of its own too.
+CATEGORIES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+
 DASH_REFERENCE = (4, 3)  # majority, chance, identity: what would happen without a model
 DASH_TRAINING = (6, 2)  # curves of the people that the network learns from
 DASH_CUT = (7, 3)  # a threshold that can be moved

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.quality import KEPT, STEPS, Filtered
 from pipeline.samples import sample_quality
 from pipeline.schema import GENOTYPE_ROWS, plain_chromosome
 from pipeline.statistics import TESTS, hwe_exact
+from pipeline.structure import Structure, relation_names
 
 _MOST_HITS = 3_000  # points drawn one by one, from the smallest p on
 _COLUMNS, _ROWS = 500, 13  # the grid that stands for all others
@@ -339,6 +341,9 @@ def person_bins(
     if not len(known):
         return pd.DataFrame(columns=["left", "right", "n", "group"])
     edges = np.histogram_bin_edges(known, bins=n_bins)
+    if (known == known.round()).all():  # counts: bins of whole numbers, none of them empty by width
+        step = max(1, math.ceil((known.max() - known.min() + 1) / n_bins))
+        edges = np.arange(known.min(), known.max() + step + 1, step) - 0.5
     return pd.concat(
         [
             pd.DataFrame(
@@ -381,3 +386,58 @@ def missingness_verdict(cohort: Cohort, definition: CaseDefinition) -> tuple[boo
             "can look associated; filter on differential missingness."
         )
     return False, f"{figures} No sign of two batches."
+
+
+_MOST_GROUPS = 6  # of a covariate; the rest are "other"
+_OTHER, _UNKNOWN = "other", "not known"
+
+
+def colourings(cohort: Cohort) -> list[str]:
+    """Return what people can be coloured by: diagnosis, sex, and each covariate."""
+    covariates = cohort.store.rows(
+        "SELECT DISTINCT unnest(map_keys(covariates)) AS name FROM samples ORDER BY 1"
+    )
+    return ["diagnosis", "sex", *(name for (name,) in covariates)]
+
+
+def structure_points(
+    cohort: Cohort, structure: Structure, first: int, second: int, by: str
+) -> pd.DataFrame:
+    """Return x, y (components `first` and `second`, from 1) and group of each person, unnamed.
+
+    A numeric covariate of many values is parted at its quartiles; of others the most frequent
+    stay and the rest are "other".
+    """
+    samples = cohort.samples
+    if by in ("diagnosis", "sex"):
+        values = samples[by].astype(str)
+    else:
+        values = pd.Series([dict(row).get(by, _UNKNOWN) for row in samples["covariates"]])
+    numbers = pd.to_numeric(values, errors="coerce")
+    if numbers.notna().mean() > 0.5 and numbers.nunique() > _MOST_GROUPS:
+        quarters = pd.qcut(numbers, 4, duplicates="drop")
+        group = quarters.map(lambda part: f"{part.left:g} to {part.right:g}").astype(object)
+        group = group.where(numbers.notna(), _UNKNOWN)
+    else:
+        frequent = values.value_counts().index
+        kept = frequent if len(frequent) <= _MOST_GROUPS else frequent[: _MOST_GROUPS - 1]
+        group = values.where(values.isin(kept), _OTHER)
+    return pd.DataFrame(
+        {
+            "x": structure.components[:, first - 1].round(5),
+            "y": structure.components[:, second - 1].round(5),
+            "group": group.to_numpy(),
+        }
+    )
+
+
+def relatives_table(cohort: Cohort, structure: Structure, n: int = 200) -> pd.DataFrame:
+    """Return the closest pairs of relatives: names, relation, kinship, diagnoses."""
+    pairs = structure.relatives
+    order = np.argsort(-pairs.kinship, kind="stable")[:n]
+    samples = cohort.samples
+    table = {"relation": relation_names(pairs.kinship)[order], "kinship": pairs.kinship[order]}
+    for role, rows in (("first", pairs.first[order]), ("second", pairs.second[order])):
+        table[role] = samples["sample_id"].to_numpy()[rows]
+        table[f"{role}_diagnosis"] = samples["diagnosis"].to_numpy()[rows]
+    return pd.DataFrame(table)

@@ -13,7 +13,14 @@ from pipeline.cohort import Cohort, open_cohort
 from pipeline.errors import Cancelled, EmptyResultError
 from pipeline.quality import filter_variants
 from pipeline.samples import keep_people, sample_quality, with_people
-from pipeline.settings import AnalysisSettings, IngestSettings, QualitySettings, SampleSettings
+from pipeline.settings import (
+    AnalysisSettings,
+    IngestSettings,
+    PeopleSettings,
+    QualitySettings,
+    SampleSettings,
+)
+from pipeline.summaries import missingness_verdict, person_bins
 from tests.small_cohorts import make_cohort, vcf_text
 
 N = 60
@@ -178,3 +185,28 @@ def test_the_command_line_tells_counts_alone(tmp_path, made, capsys):
     assert counted["case"] < 20
     assert main(arguments) == 0
     assert not any(person in capsys.readouterr().out for person in PEOPLE)
+
+
+def test_bins_of_people_hold_everybody(made):
+    quality = sample_quality(made)
+    for measure in ("call_rate", "mean_depth", "n_singleton", "inbreeding_f"):
+        bins = person_bins(made, measure)
+        assert bins["n"].sum() == quality[measure].notna().sum()
+    sexes = made.samples["sex"].to_numpy()
+    by = {sex: sexes == sex for sex in ("male", "female")}
+    bins = person_bins(made, "x_f", by)
+    totals = bins.groupby("group")["n"].sum()
+    assert totals.to_dict() == {sex: int(chosen.sum()) for sex, chosen in by.items()}
+    males = bins[bins["group"] == "male"]
+    assert males.loc[males["left"] < 0.8 - 0.2, "n"].sum() == 0
+
+
+def test_a_batch_is_told_and_its_absence_too(tmp_path, made):
+    definition = made.define_cases(PeopleSettings())
+    assert missingness_verdict(made, definition)[0] is False  # the poor ones are in all diagnoses
+    batch = {p: ("SCZ" if p in POOR else "control") for p in PEOPLE}
+    cohort = make_cohort(tmp_path, vcf_text(records(), PEOPLE), batch, SEX)
+    differ, words = missingness_verdict(cohort, cohort.define_cases(PeopleSettings()))
+    assert differ
+    assert "as two batches do" in words
+    cohort.store.close()

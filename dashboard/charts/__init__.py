@@ -5,12 +5,14 @@ from dashboard.charts.confusion import confusion
 from dashboard.charts.cut_histogram import cut_histogram
 from dashboard.charts.funnel import funnel
 from dashboard.charts.genotype_mosaic import genotype_mosaic
+from dashboard.charts.group_histogram import group_histogram
 from dashboard.charts.learning_curves import learning_curves
 from dashboard.charts.manhattan import manhattan
 from dashboard.charts.metric_intervals import metric_intervals
 from dashboard.charts.network_drawing import network_drawing
 from dashboard.charts.p_histogram import p_histogram
 from dashboard.charts.people_mosaic import people_mosaic
+from dashboard.charts.people_scatter import people_scatter
 from dashboard.charts.qq import qq
 from dashboard.charts.roc import roc
 from dashboard.charts.variants_by_chromosome import variants_by_chromosome
@@ -21,12 +23,14 @@ __all__ = [
     "cut_histogram",
     "funnel",
     "genotype_mosaic",
+    "group_histogram",
     "learning_curves",
     "manhattan",
     "metric_intervals",
     "network_drawing",
     "p_histogram",
     "people_mosaic",
+    "people_scatter",
     "qq",
     "roc",
     "variants_by_chromosome",

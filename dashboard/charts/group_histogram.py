@@ -63,11 +63,13 @@ def group_histogram(
         )
     )  # fmt: skip
     layers: list[alt.Chart] = [bars, outline]
-    for words, value in lines.items():
+    for level, (words, value) in enumerate(lines.items()):
         mark = alt.Chart(pd.DataFrame({"value": [value], "words": [words]})).encode(x="value:Q")
         layers.append(mark.mark_rule(strokeDash=DASH_REFERENCE, color=palette.reference))
         layers.append(
-            mark.mark_text(align="left", dx=4, y=8, color=palette.muted).encode(text="words:N")
+            mark.mark_text(align="right", dx=-4, y=8 + 15 * level, color=palette.muted).encode(
+                text="words:N"
+            )
         )
     return finish(
         alt.layer(*layers),

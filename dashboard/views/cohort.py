@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import cycle
+
+import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders, state
+from dashboard import elements, loaders, state, work
 from dashboard.charts.cut_histogram import cut_histogram
 from dashboard.charts.group_histogram import group_histogram
 from dashboard.charts.people_mosaic import people_mosaic
+from dashboard.charts.people_scatter import people_scatter
 from dashboard.charts.variants_by_chromosome import variants_by_chromosome
+from dashboard.theme import CATEGORIES
 from dashboard.view import View
 from dashboard.views import ingest, start
 from pipeline.cohort import delete_cohort
 from pipeline.samples import FEMALE_BELOW, MALE_ABOVE, TITLES, keep_people, sample_quality
-from pipeline.summaries import missingness_verdict, people_table
+from pipeline.summaries import (
+    colourings,
+    missingness_verdict,
+    people_table,
+    relatives_table,
+    structure_points,
+)
 
 # Measure: its name, unit, and the threshold that cuts it from below or above.
 PEOPLE_MEASURES = {
@@ -55,6 +66,7 @@ def show(view: View) -> None:
     for place, measure in zip(columns, PEOPLE_MEASURES, strict=True):
         with place:
             _measure(view, measure)
+    _structure(view)
     _certificate(view)
     _others()
 
@@ -118,7 +130,8 @@ def _sex_check(view: View) -> None:
     )
     elements.chart(made, key="sex_check")
     n_mismatch = int(sample_quality(view.whole)["is_sex_mismatch"].sum())
-    words = f"{n_mismatch:,} people have X chromosomes of another sex than stated."
+    who = "1 person has" if n_mismatch == 1 else f"{n_mismatch:,} people have"
+    words = f"{who} X chromosomes of another sex than stated."
     (st.warning if n_mismatch else st.markdown)(words)
 
 
@@ -139,6 +152,93 @@ def _measure(view: View, measure: str) -> None:
         palette=elements.palette(),
     )
     elements.chart(made.properties(height=160), key=f"people_{measure}")
+
+
+def _structure(view: View) -> None:
+    """Draw ancestry and relatives, or offer to compute them."""
+    st.subheader("Ancestry and relatives")
+    found = loaders.structure(view.whole)
+    if found is None:
+        elements.empty(
+            "Principal components show ancestry, kinship shows duplicates and relatives; both "
+            "come from common variants and take about half a minute for 12,000 people."
+        )
+        if st.button("Compare people", icon=":material/diversity_3:"):
+            work.submit("structure", {"name": view.whole.name})
+        return
+    left, middle, right = st.columns(3)
+    options = colourings(view.whole)
+    by = left.selectbox("Colour", options, format_func=_sentence, key="structure_colour")
+    components = list(range(1, found.components.shape[1] + 1))
+    first = middle.selectbox("Across", components, format_func=_component, key="structure_x")
+    second = right.selectbox(
+        "Upwards", components, index=1, format_func=_component, key="structure_y"
+    )
+    points = structure_points(view.whole, found, first, second, by)
+    palette = elements.palette()
+    axes = tuple(
+        f"{_component(number)} ({found.variance_share[number - 1]:.1%} of the variance)"
+        for number in (first, second)
+    )
+    made = people_scatter(
+        points, _colours(view, points, by), (axes[0], axes[1]), coloured_by=_sentence(by),
+        palette=palette,
+    )  # fmt: skip
+    elements.chart(made, key="structure")
+    n_pairs, n_twins = len(found.relatives.first), len(found.duplicates.first)
+    n_out = len(found.to_leave_out())
+    st.markdown(
+        f"{len(found.variants):,} common variants after pruning. {n_pairs:,} pairs of people are "
+        f"related (kinship {found.settings.min_kinship:g} or more), {n_twins:,} "
+        "of them duplicates or twins."
+        + (" Relatives stay on one side of every split." if n_pairs else "")
+    )
+    if not n_pairs:
+        return
+    st.button(
+        f"Keep one of each ({n_out:,} people go)",
+        icon=":material/group_remove:",
+        on_click=state.set_widgets,
+        args=({"samples.drop_relatives": True},),
+        disabled=view.settings.samples.drop_relatives,
+    )
+    with st.expander("Pairs"):
+        elements.table(
+            relatives_table(view.whole, found),
+            column_config={
+                "relation": "Relation",
+                "kinship": st.column_config.NumberColumn("Kinship", format="%.3f"),
+                "first": "Person",
+                "first_diagnosis": "Diagnosis",
+                "second": "Relative",
+                "second_diagnosis": "Diagnosis of the relative",
+            },
+        )
+
+
+def _component(number: int) -> str:
+    return f"PC {number}"
+
+
+def _sentence(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _colours(view: View, points: pd.DataFrame, by: str) -> dict[str, str]:
+    """Return the colour of each group; diagnoses wear those of their roles."""
+    palette = elements.palette()
+    groups = list(points["group"].value_counts().index)
+    colours = dict(zip(groups, cycle(CATEGORIES), strict=False))
+    if by != "diagnosis":
+        return colours
+    roles = {"case": palette.case, "control": palette.control, "excluded": palette.excluded}
+    return {
+        name: next(
+            (c for role, c in roles.items() if name in getattr(view.definition, role)),
+            palette.excluded,
+        )
+        for name in groups
+    }
 
 
 def _certificate(view: View) -> None:

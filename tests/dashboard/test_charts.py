@@ -146,6 +146,21 @@ CHARTS: dict[str, Callable[[Palette], Any]] = {
     "roc": lambda p: charts.roc(CURVES, palette=p),
     "metrics": lambda p: charts.metric_intervals(METRICS, palette=p),
     "people": lambda p: charts.people_mosaic(people(), palette=p),
+    "groups": lambda p: charts.group_histogram(
+        pd.concat([bins().assign(group=g) for g in ("cases", "controls")]),
+        {"cases": p.case, "controls": p.control, "nobody": p.excluded},
+        {"low": 4, "high": 12},
+        title="Call rate",
+        axis="Call rate",
+        palette=p,
+    ),
+    "scatter": lambda p: charts.people_scatter(
+        pd.DataFrame({"x": [0.1, 0.2, -0.1], "y": [0.0, 0.3, 0.2], "group": ["a", "a", "b"]}),
+        {"a": p.case, "b": p.control},
+        ("PC 1", "PC 2"),
+        coloured_by="Population",
+        palette=p,
+    ),
     "chromosomes": lambda p: charts.variants_by_chromosome(
         pd.DataFrame({"chrom": ["1", "1", "X"], "kind": ["snp", "indel", "snp"], "n": [5, 1, 2]}),
         palette=p,
