@@ -11,7 +11,9 @@ from pipeline.analysis import analyse
 from pipeline.cli import main
 from pipeline.cohort import Cohort, open_cohort
 from pipeline.errors import Cancelled, EmptyResultError
+from pipeline.export import export
 from pipeline.quality import filter_variants
+from pipeline.recount import recount
 from pipeline.samples import keep_people, sample_quality, with_people
 from pipeline.settings import (
     AnalysisSettings,
@@ -91,6 +93,28 @@ def test_counts_are_those_of_a_cohort_without_them(tmp_path, other_alleles):
     assert (unlike != ours.removed_by[is_biallelic]).any()
     for cohort in (whole, counted, alone):
         cohort.store.close()
+
+
+def test_nobody_left_out_comes_back(made, tmp_path):
+    """Neither into the counts of any set of people, nor into a file that is written."""
+    counted = with_people(made, THRESHOLD)
+    filtered = filter_variants(counted, EVERYTHING)
+    everybody = recount(counted, filtered, [np.ones(N, bool)])[0]
+    np.testing.assert_array_equal(everybody.case, filtered.case)
+    assert everybody.n_control == filtered.n_control
+    made_of = export(
+        made,
+        tmp_path / "kept",
+        "lists",
+        AnalysisSettings(samples=THRESHOLD, quality=EVERYTHING),
+    )
+    listed = {
+        line.split("\t")[1] for line in (tmp_path / "kept.keep.txt").read_text().split("\n")[1:-1]
+    }
+    assert made_of.people["case"] == filtered.n_case
+    assert listed
+    assert not listed & POOR
+    counted.store.close()
 
 
 def test_a_set_of_people_is_counted_once(made, monkeypatch):
