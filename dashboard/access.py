@@ -35,3 +35,21 @@ def files_in(folder: Path, suffixes: tuple[str, ...]) -> list[str]:
         for entry in os.scandir(folder)
         if entry.name.endswith(suffixes) and entry.is_file()
     )
+
+
+def folders_in(folder: Path) -> list[str]:
+    """Return the names of the folders inside, in order; hidden ones are not offered."""
+    try:
+        return sorted(
+            entry.name
+            for entry in os.scandir(folder)
+            if entry.is_dir() and not entry.name.startswith(".")
+        )
+    except PermissionError:
+        return []
+
+
+def folder_above(folder: Path) -> Path | None:
+    """Return the folder above where people may go there too."""
+    parent = folder.parent
+    return parent if any(parent.is_relative_to(root) for root in allowed_folders()) else None

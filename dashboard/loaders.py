@@ -5,6 +5,7 @@ Caches are keyed by names, fingerprints and settings, never by big data, and all
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,22 @@ def cohort(name: str) -> Cohort:
     """Return an opened cohort; a new ingest or annotation opens its new files."""
     in_force = (cohorts_dir(cache()) / name / CURRENT).read_text()
     return _cohort(str(cache()), name, in_force)
+
+
+def summary(name: str) -> dict[str, Any]:
+    """Return what the card of a cohort says."""
+    in_force = (cohorts_dir(cache()) / name / CURRENT).read_text()
+    return _summary(str(cache()), name, in_force)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _summary(cache_folder: str, name: str, in_force: str) -> dict[str, Any]:
+    opened = open_cohort(Path(cache_folder), name)
+    with closing(opened.store):
+        return opened.summary() | {
+            "made": opened.certificate["made"],
+            "files": [source["name"] for source in opened.certificate["sources"]],
+        }
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

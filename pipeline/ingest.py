@@ -338,7 +338,7 @@ def _run_tasks(
             for future in finished:
                 shards[waiting.pop(future)] = future.result()
             n_variants = sum(shard.n_variants for shard in shards.values())
-            clock.report(len(shards) / n_tasks, f"{n_variants:,} variants")
+            clock.report(len(shards) / n_tasks, clock.with_rate(n_variants, "variants"))
     except BaseException:
         pool.shutdown(cancel_futures=True)  # nobody writes any more when the folder goes
         raise
@@ -355,7 +355,9 @@ def _run_here(plan: _Plan, settings: IngestSettings, staging: Path, clock: Clock
         task = plan.tasks[len(shards)]
         n_here = read - sum(shard.n_variants for shard in shards)
         share = task.source.share_read(task.part, n_here) if len(plan.tasks) < 8 else 0.0
-        clock.report((len(shards) + min(share, 0.99)) / len(plan.tasks), f"{read:,} variants")
+        clock.report(
+            (len(shards) + min(share, 0.99)) / len(plan.tasks), clock.with_rate(read, "variants")
+        )
 
     for task in plan.tasks:
         shards.append(run_task(task, plan.cast, settings, staging, on_block))

@@ -38,6 +38,12 @@ class Clock:
         self._start = time.monotonic()
         self._last = -1.0
 
+    def with_rate(self, n: int, what: str) -> str:
+        """Return `n` things in words, with how many a second since the start."""
+        elapsed = time.monotonic() - self._start
+        rate = f", {n / elapsed:,.0f} a second" if n and elapsed > 0.5 else ""
+        return f"{n:,} {what}{rate}"
+
     def report(self, done: float, detail: str = "") -> None:
         """Report the share `done` of this phase (0 to 1); also where a stop takes effect."""
         now = time.monotonic()

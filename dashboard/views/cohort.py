@@ -42,6 +42,7 @@ def show(view: View) -> None:
     whole = view.whole
     certificate = whole.certificate
     n_people = len(whole.samples)
+    _cards(view)
     st.title(whole.name)
     st.markdown(
         f"{n_people:,} people and {whole.n_variants:,} variants, "
@@ -69,6 +70,31 @@ def show(view: View) -> None:
     _structure(view)
     _certificate(view)
     _others()
+
+
+def _cards(view: View) -> None:
+    """Show a card for each cohort, where there is a choice."""
+    names = loaders.names()
+    if len(names) < 2:
+        return
+    with st.container(horizontal=True, key="cohort_cards"):
+        for name in names:
+            found = loaders.summary(name)
+            people = ", ".join(f"{diagnosis} {n:,}" for diagnosis, n in found["people"].items())
+            is_open = name == view.whole.name
+            with st.container(border=True, width=300):
+                st.markdown(f"**{name}**{' · open' if is_open else ''}")
+                st.caption(
+                    f"{people}  \n{found['variants']:,} variants, {found['build']}  \n"
+                    f"{len(found['files']):,} files, read {found['made'][:10]}"
+                )
+                st.button(
+                    "Open",
+                    key=f"open_{name}",
+                    disabled=is_open,
+                    on_click=elements.turn_to,
+                    args=("cohort", name),
+                )
 
 
 def _kept(view: View) -> None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from dashboard import access, elements, work
+from dashboard import access, elements, state, work
 from pipeline.errors import PipelineError
 from pipeline.sources.formats import SUFFIXES, people_table
 from pipeline.sources.phenotypes import Columns, read_header_line, read_phenotypes
 
 TABLES = (".tsv", ".txt", ".csv", ".tsv.gz", ".tab", ".fam", ".psam")
+_PREVIEW = 5  # people shown of a phenotype table
 GENES = (".gtf", ".gtf.gz", ".gff3", ".gff3.gz", ".bed", ".bed.gz", ".txt", ".txt.gz")
 
 
@@ -26,13 +30,15 @@ def form() -> None:
 
 def _form() -> None:
     roots = access.allowed_folders()
-    typed = st.text_input(
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    typed = left.text_input(
         "Folder on this machine",
         value=str(roots[0]),
         key="ingest_folder",
         help="Files are read where they lie; nothing is uploaded.",
     )
     folder = access.allowed_folder(typed)
+    _go_to_folder(right, folder)
     genotypes = access.files_in(folder, SUFFIXES)
     if not genotypes:
         elements.empty("This folder has no VCF, BCF, PLINK or GenNet file; name another one above.")
@@ -81,6 +87,24 @@ def _form() -> None:
         work.submit("ingest", payload)
 
 
+def _go_to_folder(place: Any, folder: Path) -> None:
+    """Offer the folders inside and the one above."""
+    above = access.folder_above(folder)
+    targets = {"Up": str(above)} if above else {}
+    targets |= {name: str(folder / name) for name in access.folders_in(folder)}
+    with place.popover("Other folders", icon=":material/folder:", disabled=not targets,
+                       width="stretch"):  # fmt: skip
+        for name, target in targets.items():
+            st.button(
+                name,
+                icon=":material/arrow_upward:" if name == "Up" else ":material/folder:",
+                key=f"ingest_go_{target}",
+                type="tertiary",
+                on_click=state.set_widgets,
+                args=({"ingest_folder": target},),
+            )
+
+
 def _columns(table: Path) -> Columns:
     """Return the columns that the user confirms, with what each diagnosis counts."""
     header = read_header_line(table)
@@ -108,4 +132,9 @@ def _columns(table: Path) -> Columns:
             f"{len(phenotypes.people):,} people: {diagnoses}; "
             + ", ".join(f"{n:,} {sex}" for sex, n in sexes.most_common())
         )
+        rows = [
+            {"Person": p.sample_id, "Diagnosis": p.diagnosis, "Sex": p.sex} | dict(p.covariates)
+            for p in islice(phenotypes.people.values(), _PREVIEW)
+        ]
+        elements.table(pd.DataFrame(rows))
     return columns
