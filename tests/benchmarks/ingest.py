@@ -40,23 +40,31 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - start
 
 
+def write_study(folder: Path, people: int, sites: int) -> Path:
+    """Write genotypes and phenotypes into a folder, and return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_wide_vcf(folder / "wide.vcf.gz", people, sites)
+    kinds = ("control", "SCZ", "BP", "control", "SCZ")
+    (folder / "phenotypes.tsv").write_text("sample_id\tdiagnosis\n" + "".join(
+        f"P{i:05d}\t{kinds[i % 5]}\n" for i in range(people)
+    ))  # fmt: skip
+    return folder
+
+
+def ingest_command(study: Path, workers: int) -> list[str]:
+    return [sys.executable, "-m", "pipeline", "ingest", str(study / "wide.vcf.gz"),
+            "--phenotypes", str(study / "phenotypes.tsv"), "--name", "wide",
+            "--cache", str(study / "cache"), "--workers", str(workers)]  # fmt: skip
+
+
 def measure(people: int, sites: int, repeats: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
-        vcf = write_wide_vcf(Path(folder) / "wide.vcf.gz", people, sites)
-        table = Path(folder) / "phenotypes.tsv"
-        kinds = ("control", "SCZ", "BP", "control", "SCZ")
-        table.write_text("sample_id\tdiagnosis\n" + "".join(
-            f"P{i:05d}\t{kinds[i % 5]}\n" for i in range(people)
-        ))  # fmt: skip
-
-        def ingest(workers: int) -> list[str]:
-            return [sys.executable, "-m", "pipeline", "ingest", str(vcf), "--phenotypes",
-                    str(table), "--name", "wide", "--cache", f"{folder}/cache",
-                    "--workers", str(workers)]  # fmt: skip
+        study = write_study(Path(folder), people, sites)
+        vcf = study / "wide.vcf.gz"
 
         contestants = {
-            "ingest_1": ingest(1),
-            "ingest_2": ingest(2),
+            "ingest_1": ingest_command(study, 1),
+            "ingest_2": ingest_command(study, 2),
             "bare_loop": [sys.executable, "-c", BARE_LOOP, str(vcf)],
         }
         if all(shutil.which(tool) for tool in ("bcftools", "vcftools")):
@@ -64,7 +72,7 @@ def measure(people: int, sites: int, repeats: int) -> dict:
         if shutil.which("plink2"):
             contestants["plink2_make_pgen"] = ["plink2", "--vcf", str(vcf), "--make-pgen",
                                                "--out", f"{folder}/p2"]  # fmt: skip
-        seconds(ingest(1))  # compiles the kernels once and warms the page cache
+        seconds(ingest_command(study, 1))  # compiles the kernels once and warms the page cache
         rounds = [{name: seconds(command) for name, command in contestants.items()}
                   for _ in range(repeats)]  # fmt: skip
     result: dict = {"people": people, "sites": sites, "repeats": repeats}
@@ -76,6 +84,13 @@ def measure(people: int, sites: int, repeats: int) -> dict:
         if peer in contestants:
             ratio = statistics.median(r[name] / r[peer] for r in rounds)
             result[f"{name} / {peer}"] = round(ratio, 3)
+    efficiency = statistics.median(r["ingest_1"] / (2 * r["ingest_2"]) for r in rounds)
+    result["efficiency of 2 workers"] = round(efficiency, 3)
+    calls = people * sites
+    result["ns_per_genotype"] = {
+        name: round(1e9 * statistics.median(r[name] for r in rounds) / calls, 1)
+        for name in ("ingest_1", "ingest_2", "bare_loop")
+    }
     return result
 
 
