@@ -37,7 +37,7 @@ from pipeline.sources.block import Cast
 from pipeline.sources.formats import open_source
 from pipeline.sources.phenotypes import Columns, Person, read_phenotypes
 
-_TASK_BYTES = (4 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
+_TASK_BYTES = (8 << 20, 1 << 30)  # a task is not worth starting below, not worth losing above
 _MOST_TASKS = 256
 _MOST_DIAGNOSES = 64  # each has its own columns of counts
 _WHOLE_BYTES = 1 << 29  # up to here one worker reads files whole: little is lost by a crash

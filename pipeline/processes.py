@@ -16,6 +16,7 @@ import queue
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
@@ -23,7 +24,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from pipeline.errors import PipelineError
+from pipeline.errors import Cancelled, PipelineError
 
 _ROOT = Path(__file__).resolve().parents[1]
 _CHILD = "from pipeline.processes import serve; serve()"
@@ -49,14 +50,14 @@ def default_workers() -> int:
 
 @contextmanager
 def executor(workers: int, preload: str) -> Iterator[Executor]:
-    """Give an executor of that many processes, this one alone for 1.
+    """Give an executor of that many processes, this one among them; long tasks call `stop_here`.
 
     `preload` is the module that the work needs; it is loaded while the caller still plans.
     """
     if workers <= 1:
         yield InProcess()
         return
-    with FreshProcesses(workers) as pool:
+    with FreshProcesses(workers, this_too=True) as pool:
         for _ in range(workers):
             pool.submit(_load, preload)
         yield pool
@@ -111,16 +112,54 @@ class _Child:
         self._answers.close()
 
 
-class FreshProcesses(Executor):
-    """An executor over `workers` fresh interpreters; functions and arguments must pickle.
+class _Here:
+    """This process as one of the workers: what it needs is loaded already."""
 
-    Leaving its `with` block by an exception kills the children at once.
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def answer(self, task: bytes) -> Any:
+        """Return the result of a pickled task; `stop_here` ends it from inside."""
+        _stopped.event = self._stopped
+        try:
+            fn, args, kwargs = pickle.loads(task)
+            return fn(*args, **kwargs)
+        finally:
+            _stopped.event = None
+
+    def kill(self) -> None:
+        """Have the task at hand end at its next `stop_here`."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Do nothing: this process goes on."""
+
+
+_stopped = threading.local()
+
+
+def stop_here() -> None:
+    """End a task that runs in a thread of a process whose work was stopped, by `Cancelled`.
+
+    Called now and then by tasks that take long; in a process of its own a task is killed instead.
+    """
+    event = getattr(_stopped, "event", None)
+    if event is not None and event.is_set():
+        raise Cancelled
+
+
+class FreshProcesses(Executor):
+    """An executor over fresh interpreters; functions and arguments must pickle.
+
+    With `this_too` one of the workers is a thread of this process, for tasks that call
+    `stop_here`. Leaving its `with` block by an exception ends the work at once.
     """
 
-    def __init__(self, workers: int):
-        self._threads = ThreadPoolExecutor(workers)  # each waits for one child's answer
-        self._children = [_Child() for _ in range(workers)]
-        self._idle: queue.SimpleQueue[_Child] = queue.SimpleQueue()
+    def __init__(self, workers: int, *, this_too: bool = False):
+        self._threads = ThreadPoolExecutor(workers)  # each waits for one worker's answer
+        children: list[_Child | _Here] = [_Child() for _ in range(workers - this_too)]
+        self._children = [*children, _Here()] if this_too else children
+        self._idle: queue.SimpleQueue[_Child | _Here] = queue.SimpleQueue()
         for child in self._children:
             self._idle.put(child)
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from pipeline import files
+from pipeline import files, processes
 from pipeline.settings import IngestSettings
 from pipeline.sources.base import Source
 from pipeline.sources.block import Cast
@@ -100,6 +100,7 @@ def run_task(
                 person_depth += block.person_depth
                 n_records += block.alt_number.count(1)
                 n_variants += block.n
+                processes.stop_here()
                 if on_block:
                     on_block(block.n)
     np.save(folder / f"{task.shard_name}.people.npy", np.hstack([totals, person_depth]))

@@ -60,8 +60,7 @@ class Cluster:
 
     def end(self) -> None:
         for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
+            process.kill()  # nothing of theirs is wanted any more
             process.wait(30)
         self._log.close()
 

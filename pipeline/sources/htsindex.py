@@ -121,9 +121,10 @@ def _read_tbi(data: bytes, _: tuple[str, ...]) -> Index:
     for name in names[:n_ref]:
         at, bins = _read_bins(data, at, _TBI_DEPTH, with_loffset=False)
         (n_windows,) = struct.unpack_from("<i", data, at)
-        offsets = np.frombuffer(data, "<u8", n_windows, at + 4).tolist()
+        offsets = np.frombuffer(data, "<u8", n_windows, at + 4)
         at += 4 + 8 * n_windows
-        starts = [((i << _TBI_SHIFT) + 1, o) for i, o in enumerate(offsets) if o]
+        begins = np.flatnonzero(np.diff(offsets, prepend=np.uint64(0)))
+        starts = [((i << _TBI_SHIFT) + 1, int(offsets[i])) for i in begins.tolist() if offsets[i]]
         found.append((name, starts, bins))
     return _index(found)
 
