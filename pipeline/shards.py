@@ -7,6 +7,7 @@ crash. Its digest is a sum over variants, so that it does not depend on the cutt
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +73,10 @@ def run_task(
     done = folder / f"{task.shard_name}.json"
     if done.is_file():
         return _load(folder, task.shard_name)
-    partial = folder / f".{task.shard_name}.parquet"
-    sex_partial = folder / f".{task.shard_name}.sex.parquet"
+    # A worker that a cluster took for lost may still be writing the same shard.
+    mine = uuid.uuid4().hex[:12]
+    partial = folder / f".{task.shard_name}.{mine}.parquet"
+    sex_partial = folder / f".{task.shard_name}.{mine}.sex.parquet"
     digest, n_records, n_variants, is_sorted, ends = 0, 0, 0, True, None
     options = {"compression": "zstd", "compression_level": 1, "use_dictionary": False}
     with task.source.blocks(task.part, cast, settings) as blocks:
@@ -103,7 +106,9 @@ def run_task(
                 processes.stop_here()
                 if on_block:
                     on_block(block.n)
-    np.save(folder / f"{task.shard_name}.people.npy", np.hstack([totals, person_depth]))
+    people = folder / f".{task.shard_name}.{mine}.people.npy"
+    np.save(people, np.hstack([totals, person_depth]))
+    people.replace(folder / f"{task.shard_name}.people.npy")
     partial.replace(folder / f"{task.shard_name}.parquet")
     sex_partial.replace(folder / f"{task.shard_name}.sex.parquet")
     files.write_json(
