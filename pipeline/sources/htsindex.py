@@ -24,7 +24,10 @@ LAST_POSITION = 2**31 - 1
 
 @dataclass(frozen=True)
 class Window:
-    """A start (1-based) on a chromosome, and the byte in the file where its records begin."""
+    """A start (1-based) on a chromosome, and the virtual offset where its records begin.
+
+    The offset is that of BGZF: the byte of a block, shifted by 16, and the byte in the block.
+    """
 
     chrom: str
     start: int
@@ -89,26 +92,26 @@ def reaches_end(path: Path, end: int) -> bool:
     return path.stat().st_size - end - (block_size + 1) <= _END_OF_FILE_SIZE
 
 
-def cut(windows: tuple[Window, ...], n_bytes: int) -> list[list[tuple[str, int, int]]]:
-    """Return groups of (chrom, start, end) spans that tile every chromosome of the index.
+def cut(windows: tuple[Window, ...], n_bytes: int) -> list[list[tuple[str, int, int, int]]]:
+    """Return groups of (chrom, start, end, offset) spans that tile every chromosome of the index.
 
     A group holds about `n_bytes` of the file; spans are 1-based and closed, the first of a
     chromosome starts at 1 and its last ends past everything.
     """
-    groups: list[list[tuple[str, int, int]]] = []
+    groups: list[list[tuple[str, int, int, int]]] = []
     begin_of_group = None
     for window in windows:
         new_chrom = not groups or groups[-1][-1][0] != window.chrom
-        full = begin_of_group is not None and window.offset - begin_of_group >= n_bytes
+        full = begin_of_group is not None and window.offset - begin_of_group >= n_bytes << 16
         if full or not groups:
             groups.append([])
             begin_of_group = window.offset
             if len(groups) > 1 and not new_chrom:
-                chrom, start, _ = groups[-2][-1]
-                groups[-2][-1] = (chrom, start, window.start - 1)
+                chrom, start, _, offset = groups[-2][-1]
+                groups[-2][-1] = (chrom, start, window.start - 1, offset)
         if not groups[-1] or new_chrom:
             start = 1 if new_chrom else window.start
-            groups[-1].append((window.chrom, start, LAST_POSITION))
+            groups[-1].append((window.chrom, start, LAST_POSITION, window.offset))
     return groups
 
 
@@ -165,10 +168,10 @@ def _index(found: list[tuple[str, list[tuple[int, int]], _Bins]]) -> Index:
         if not bins.begins:
             continue
         first = min(offset for _, offset in bins.begins)
-        windows = [Window(name, 1, first >> 16)]
+        windows = [Window(name, 1, first)]
         for start, offset in starts:
-            if offset >> 16 > windows[-1].offset:
-                windows.append(Window(name, start, offset >> 16))
+            if offset >> 16 > windows[-1].offset >> 16:
+                windows.append(Window(name, start, offset))
         chromosomes.append((first, windows))
     chromosomes.sort(key=lambda chromosome: chromosome[0])
     counted = [bins.n_records for _, _, bins in found if bins.begins]

@@ -1,14 +1,16 @@
-"""VCF, VCF.gz and BCF, record by record through cyvcf2 (the one door to it).
+"""VCF, VCF.gz and BCF, record by record: regular text by itself, all else through cyvcf2.
 
-Records leave as plain values, since what cyvcf2 gives is tied to its reader and that reader to
-one thread. QUAL `.` and FILTER `.` stay missing; FORMAT/DP and FORMAT/GQ that are missing are left
-out of every mean.
+This is the one door to cyvcf2, which reads headers, BCF, and files with a line that is irregular
+in any way (`vcf_text`). Records leave as plain values, since what cyvcf2 gives is tied to its
+reader and that reader to one thread. QUAL `.` and FILTER `.` stay missing; FORMAT/DP and FORMAT/GQ
+that are missing are left out of every mean.
 """
 
 from __future__ import annotations
 
 import ctypes
 import gzip
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from pipeline.settings import IngestSettings
 from pipeline.sources.base import Parts, places
 from pipeline.sources.block import UNKNOWN_ALLELE, Block, Cast, Record
 from pipeline.sources.htsindex import cut, index_path, reaches_end, read_index
+from pipeline.sources.vcf_text import IrregularError, Span, Wanted, read_text
 
 # htslib explains on stderr, where people expect one sentence of ours.
 ctypes.CDLL(cyvcf2.cyvcf2.__file__).hts_set_log_level(0)
@@ -33,18 +36,6 @@ ctypes.CDLL(cyvcf2.cyvcf2.__file__).hts_set_log_level(0)
 _PARCEL_CALLS = 200_000  # genotypes handed over at once: enough to be rare, little in memory
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _EMPTY = np.empty(0, np.int32)
-
-
-@dataclass(frozen=True)
-class Region:
-    """A span of one chromosome, 1-based and closed; a record belongs to where its POS lies."""
-
-    chrom: str
-    start: int
-    end: int
-
-    def __str__(self) -> str:
-        return f"{self.chrom}:{self.start}-{self.end}"
 
 
 @dataclass(frozen=True)
@@ -56,6 +47,7 @@ class VcfSource:
     has_depth: bool
     has_gq: bool
     contigs: tuple[str, ...]
+    format_types: tuple[tuple[str, str], ...]  # type by key
 
     library = "cyvcf2"
     people_table = None
@@ -87,12 +79,12 @@ class VcfSource:
                 "before the file does, so it is of another file; index it anew (tabix)."
             )
         groups = cut(index.windows, n_bytes)
-        parts = tuple(tuple(Region(*span) for span in group) for group in groups)
+        parts = tuple(tuple(Span(*span) for span in group) for group in groups)
         return Parts(parts, index.n_records)
 
     @contextmanager
     def blocks(
-        self, part: tuple[Region, ...], cast: Cast, settings: IngestSettings
+        self, part: tuple[Span, ...], cast: Cast, settings: IngestSettings
     ) -> Iterator[Iterator[Block]]:
         """Give the blocks of some regions; a thread reads ahead."""
         records = read_records(self, cast.sample_ids, part)
@@ -102,7 +94,7 @@ class VcfSource:
 
             yield coding.blocks(ahead, cast, settings)
 
-    def share_read(self, part: tuple[Region, ...], n_rows: int) -> float:
+    def share_read(self, part: tuple[Span, ...], n_rows: int) -> float:
         """Return how far this process has read into the file, as Linux tells; else 0."""
         for link in Path("/proc/self/fd").glob("*"):
             try:
@@ -150,11 +142,12 @@ def read_header(path: Path) -> VcfSource:
                 f"FORMAT/{name} holds numbers, but the header of {path.name} declares it as "
                 f"{declared}; correct the header (bcftools reheader)."
             )
-    return VcfSource(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs))
+    types = tuple((key, info.get("Type", "String")) for key, info in formats.items())
+    return VcfSource(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs), types)
 
 
 def read_records(
-    header: VcfSource, sample_ids: tuple[str, ...], regions: tuple[Region, ...] = ()
+    header: VcfSource, sample_ids: tuple[str, ...], regions: tuple[Span, ...] = ()
 ) -> Iterator[Record]:
     """Yield the records of a file, or of regions of an indexed file, in file order.
 
@@ -162,16 +155,46 @@ def read_records(
     record cannot be read.
     """
     n_read = 0
-    try:
-        if header.path.suffix != ".bcf" and _contigs_of(header.path, 1) - set(header.contigs):
-            raise _UndeclaredContigError
-        for record in _read(header, sample_ids, regions, ()):
-            n_read += 1
+    for reading in _readings(header, sample_ids, regions):
+        try:
+            for record in islice(reading, n_read, None):  # from where the one before gave up
+                n_read += 1
+                yield record
+            return
+        except (IrregularError, _UndeclaredContigError):
+            continue
+
+
+def _readings(
+    header: VcfSource, sample_ids: tuple[str, ...], regions: tuple[Span, ...]
+) -> Iterator[Iterator[Record]]:
+    """Yield ways to read the same records, the fastest first, each for what stopped the former."""
+    declared = set(header.contigs)
+    is_text = not header.path.name.endswith(".bcf")
+    if is_text and dict(header.format_types)["GT"] == "String":
+        yield _regular(header, sample_ids, regions)
+    if not is_text or not _contigs_of(header.path, 1) - declared:
+        yield _read(header, sample_ids, regions, ())
+    yield _read(header, sample_ids, regions, tuple(sorted(_contigs_of(header.path) - declared)))
+
+
+def _regular(
+    header: VcfSource, sample_ids: tuple[str, ...], regions: tuple[Span, ...]
+) -> Iterator[Record]:
+    """Yield records from the text of the file, as long as it is regular."""
+    order = None if header.sample_ids == sample_ids else places(header.sample_ids, sample_ids)
+    numeric = frozenset(k for k, kind in header.format_types if kind in {"Integer", "Float"})
+    wanted = Wanted(len(header.sample_ids), header.has_depth, header.has_gq, numeric)
+    records = read_text(header.path, regions, wanted)
+    for record in records:
+        if order is None:
             yield record
-    except _UndeclaredContigError:
-        undeclared = _contigs_of(header.path) - set(header.contigs)
-        again = _read(header, sample_ids, regions, tuple(sorted(undeclared)))
-        yield from islice(again, n_read, None)
+        else:
+            yield record._replace(
+                alleles=record.alleles[order],
+                depth=record.depth[order] if record.depth.size else record.depth,
+                gq=record.gq[order] if record.gq.size else record.gq,
+            )
 
 
 class _UndeclaredContigError(Exception):
@@ -181,7 +204,7 @@ class _UndeclaredContigError(Exception):
 def _read(
     header: VcfSource,
     sample_ids: tuple[str, ...],
-    regions: tuple[Region, ...],
+    regions: tuple[Span, ...],
     undeclared: tuple[str, ...],
 ) -> Iterator[Record]:
     """Yield records; `undeclared` contigs are added to the header first.
@@ -193,7 +216,7 @@ def _read(
     known = {*header.contigs, *undeclared}
     try:
         for contig in undeclared:
-            reader.add_to_header(f"##contig=<ID={contig}>")
+            _declare(reader, contig, header.path)
         wanted = set(sample_ids)
         if len(wanted) < len(header.sample_ids):
             reader.set_samples([s for s in header.sample_ids if s in wanted])
@@ -216,9 +239,24 @@ def _read(
         reader.close()
 
 
+def _declare(reader: cyvcf2.VCF, contig: str, path: Path) -> None:
+    try:
+        reader.add_to_header(f"##contig=<ID={contig}>")
+    except Exception as error:
+        if "to header" not in str(error):
+            raise
+        raise InputError(
+            f"A chromosome has a name of letters and digits, but {path.name} has {contig!r}; "
+            "mend that line."
+        ) from None
+
+
 def _contigs_of(path: Path, n_lines: int | None = None) -> set[str]:
-    """Return the contigs that the first lines of a text VCF name, or all of them."""
-    return {line.split("\t", 1)[0].strip() for line in islice(_body(path), n_lines)}
+    """Return the contigs that the first lines of a text VCF name, or all; none if damaged."""
+    try:
+        return {line.split("\t", 1)[0].strip() for line in islice(_body(path), n_lines)}
+    except (OSError, EOFError, zlib.error):
+        return set()
 
 
 def _open(path: Path) -> cyvcf2.VCF:
@@ -249,12 +287,13 @@ def _open(path: Path) -> cyvcf2.VCF:
 
 
 def _records(
-    reader: cyvcf2.VCF, path: Path, region: Region | None, known: set[str]
+    reader: cyvcf2.VCF, path: Path, region: Span | None, known: set[str]
 ) -> Iterator[cyvcf2.Variant]:
     last = "its first record"
     quality = _QualityText(path, region)
     try:
-        for number, record in enumerate(reader(str(region)) if region else reader):
+        span = f"{region.chrom}:{region.start}-{region.end}" if region else None
+        for number, record in enumerate(reader(span) if span else reader):
             if record.CHROM not in known:  # nothing else may be asked of it
                 if not record.CHROM:
                     raise InputError(
@@ -287,7 +326,7 @@ class _QualityText:
 
     _MOST = 100
 
-    def __init__(self, path: Path, region: Region | None):
+    def __init__(self, path: Path, region: Span | None):
         self._path = path
         self._region = region
         self._left = 0 if path.suffix == ".bcf" else self._MOST
