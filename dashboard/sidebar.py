@@ -91,7 +91,7 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
 
 def _people_thresholds(whole: Cohort) -> SampleSettings:
     """Return the thresholds on people; those without data are named, not drawn."""
-    with st.expander("People"):
+    with st.expander("People", on_change="rerun", key="people_thresholds") as group:
         fields, without = [], []
         for field in PEOPLE:
             if field == "drop_relatives":
@@ -108,7 +108,7 @@ def _people_thresholds(whole: Cohort) -> SampleSettings:
             histograms={
                 field: partial(_person_histogram, whole, field)
                 for field in fields
-                if field in _BEHIND_PEOPLE
+                if field in _BEHIND_PEOPLE and group.open  # what is not seen is not drawn
             },
         )
         if without:

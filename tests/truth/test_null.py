@@ -146,7 +146,7 @@ def test_honest_is_a_coin_and_published_is_not(nulls, without_network, monkeypat
 
             def relabelled(cache: Path, name: str, seed: int = seed) -> Cohort:
                 cohort = open_cohort(cache, name)
-                return Relabelled(cohort.name, cohort.fingerprint, cohort.store, seed)
+                return Relabelled(cohort.name, cohort.fingerprint, cohort.store, seed=seed)
 
             monkeypatch.setattr(experiment, "open_cohort", relabelled)
             metrics = measured(known, "honest", seed)
