@@ -79,6 +79,7 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
                     only=fields,
                     histograms=_histograms(cohort, definition, fields),
                 )
+                _without_data(cohort, fields)
         with st.expander("Association"):
             changes |= controls.settings_widgets(
                 AssociationSettings, "association", defaults.association
@@ -175,6 +176,15 @@ def _found(cohort: Cohort) -> CaseDefinition:
 
 def _with_count(n_people: dict[str, int], diagnosis: str) -> str:
     return f"{diagnosis} ({n_people[diagnosis]:,})"
+
+
+def _without_data(cohort: Cohort, fields: tuple[str, ...]) -> None:
+    """Name the thresholds that this source cannot meet or fail."""
+    needs = {"min_mean_depth": "has_depth", "min_mean_gq": "has_gq"}
+    lacking = [f for f in fields if f in needs and not cohort.certificate[needs[f]]]
+    if lacking:
+        labels = ", ".join(_words_of(QualitySettings, f)["label"].lower() for f in lacking)
+        st.caption(f"Not available, as the source does not say: {labels}.")
 
 
 def _histograms(
