@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -89,6 +89,17 @@ class Cohort:
         return bool(self.store.rows(
             "SELECT 1 FROM duckdb_databases() WHERE database_name = 'annotation'"
         ))  # fmt: skip
+
+    def packed_genotypes(self, variants: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield indices (n,) and packed genotypes uint8 (n, packed_width) of variants, in pieces.
+
+        `variants` are variant indices; pieces and their rows come in any order.
+        """
+        return self.store.blobs(
+            "SELECT variant_index, genotypes FROM genotypes "
+            "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
+            variants,
+        )
 
     def define_cases(self, settings: PeopleSettings) -> CaseDefinition:
         """Return the role of each diagnosis; with nothing named, as named at ingest."""

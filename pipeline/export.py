@@ -133,13 +133,7 @@ class Kept:
 
     def _packed(self, variants: np.ndarray) -> np.ndarray:
         """Return the packed genotypes of a few thousand variants, in their order."""
-        pieces = list(
-            self.cohort.store.blobs(
-                "SELECT variant_index, genotypes FROM genotypes "
-                "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
-                variants,
-            )
-        )
+        pieces = list(self.cohort.packed_genotypes(variants))
         found = np.concatenate([indices for indices, _ in pieces])
         in_order = np.argsort(found)
         rank = np.searchsorted(found[in_order], variants)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -70,18 +70,10 @@ def fetch_genotypes(cohort: Cohort, variants: np.ndarray, people: np.ndarray) ->
     `variants` are variant indices in increasing order, `people` positions in the cohort.
     """
     genotypes = np.empty((len(people), len(variants)), np.uint8)
-    for indices, packed in _packed(cohort, variants):
+    for indices, packed in cohort.packed_genotypes(variants):
         columns = np.searchsorted(variants, indices)
         genotypes[:, columns] = unpack_people(packed, people)
     return genotypes
-
-
-def _packed(cohort: Cohort, variants: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    yield from cohort.store.blobs(
-        "SELECT variant_index, genotypes FROM genotypes "
-        "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
-        variants,
-    )
 
 
 def _counts(
@@ -106,7 +98,7 @@ def _counts(
     masks = people_mask(np.stack([sets[i] for i in missing]))
     clock = Clock(phase, on_progress)
     done = 0
-    for indices, packed in _packed(cohort, variants):
+    for indices, packed in cohort.packed_genotypes(variants):
         rows = np.searchsorted(variants, indices)
         counts[rows[:, None], missing] = count_genotypes(packed, masks)
         done += len(rows)

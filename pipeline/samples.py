@@ -259,11 +259,7 @@ def _count_all(cohort: Cohort, masks: np.ndarray, on_progress: OnProgress) -> It
 def _count(cohort: Cohort, variants: np.ndarray, masks: np.ndarray) -> np.ndarray:
     """Return uint32 (n_variants, n_sets, 4)."""
     counts = np.empty((len(variants), len(masks), len(GENOTYPE_ROWS)), np.uint32)
-    for indices, packed in cohort.store.blobs(
-        "SELECT variant_index, genotypes FROM genotypes "
-        "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
-        variants,
-    ):
+    for indices, packed in cohort.packed_genotypes(variants):
         counts[np.searchsorted(variants, indices)] = count_genotypes(packed, masks)
     return counts
 

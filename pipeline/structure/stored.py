@@ -249,11 +249,7 @@ def _packed(
     clock = Clock("reading genotypes", on_progress)
     for start in range(0, len(variants), _FETCHED):
         wanted = variants[start : start + _FETCHED]
-        for indices, rows in cohort.store.blobs(
-            "SELECT variant_index, genotypes FROM genotypes "
-            "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
-            wanted,
-        ):
+        for indices, rows in cohort.packed_genotypes(wanted):
             packed[start + np.searchsorted(wanted, indices)] = rows
         clock.report((start + len(wanted)) / len(variants))
     return packed
