@@ -41,6 +41,7 @@ TITLES = {
 }
 STEPS = tuple(TITLES)
 KEPT = len(STEPS)  # the code in `removed_by` of a variant that no step removed
+_NOT_AVAILABLE = "not available"
 _FIRST_ROUND = STEPS[: STEPS.index("split")]
 
 
@@ -48,7 +49,8 @@ _FIRST_ROUND = STEPS[: STEPS.index("split")]
 class Step:
     """One rule: what is left after it (sites before the split, variants after), what it removed.
 
-    At the split `removed` is negative: the rows that were added.
+    At the split `removed` is negative: the rows that were added. `is_off` where nothing was asked
+    of the variants: the rule is switched off, or (`has_no_data`) the source has no such figure.
     """
 
     step: str
@@ -57,6 +59,7 @@ class Step:
     removed: int
     is_off: bool = False
     note: str = ""
+    has_no_data: bool = False
 
     def as_dict(self) -> dict:
         """Return the step as the command line prints it."""
@@ -338,7 +341,9 @@ def _funnel(
         note = "off" if is_off else notes.get(step, "")
         if step == "split" and removed:
             note = f"{-removed:,} rows added by splitting multi-allelic sites"
-        steps.append(Step(step, TITLES[step], after, removed, is_off, note))
+        has_no_data = note.startswith(_NOT_AVAILABLE)
+        is_off = is_off or has_no_data
+        steps.append(Step(step, TITLES[step], after, removed, is_off, note, has_no_data))
         left = after
     return tuple(steps)
 
@@ -354,9 +359,9 @@ def _notes(cohort: Cohort, settings: QualitySettings) -> dict[str, str]:
     if n_other:
         notes["indels"] = f"{n_other:,} of the input are neither SNP nor indel, and go too"
     if not cohort.certificate["has_depth"]:
-        notes["depth_1"] = notes["depth_2"] = "not available: the source has no depth"
+        notes["depth_1"] = notes["depth_2"] = f"{_NOT_AVAILABLE}: the source has no depth"
     if not cohort.certificate["has_gq"]:
-        notes["gq"] = "not available: the source has no genotype quality"
+        notes["gq"] = f"{_NOT_AVAILABLE}: the source has no genotype quality"
     reads = "seen over all cases and controls here; an honest run uses training people"
     notes["hwe"] = notes["missingness"] = reads
     return notes

@@ -23,7 +23,7 @@ from pipeline.settings import (
     SampleSettings,
 )
 from pipeline.summaries import missingness_verdict, person_bins
-from tests.small_cohorts import make_cohort, vcf_text
+from tests.small_cohorts import FORMATS, make_cohort, vcf_text
 
 N = 60
 PEOPLE = [f"p{i:02d}" for i in range(N)]
@@ -185,12 +185,17 @@ def test_a_wrong_sex_is_found(tmp_path):
 
 def test_without_depth_and_x_nobody_goes(tmp_path):
     rows = [[*r[:4], "GT", *(c.split(":")[0] for c in r[5:])] for r in records() if r[0] == "1"]
-    cohort = make_cohort(tmp_path, vcf_text(rows, PEOPLE), DIAGNOSES, SEX)
+    cohort = make_cohort(tmp_path, vcf_text(rows, PEOPLE, formats=[FORMATS["GT"]]), DIAGNOSES, SEX)
     found = sample_quality(cohort)
     assert found["mean_depth"].isna().all()
     assert (found["implied_sex"] == "unknown").all()
     everything = SampleSettings(min_mean_depth=100, drop_sex_mismatch=True)
     assert keep_people(cohort, everything).kept.all()
+    steps = {step.step: step for step in filter_variants(cohort, QualitySettings()).steps}
+    assert steps["depth_1"].is_off
+    assert steps["depth_1"].has_no_data
+    assert steps["depth_1"].as_dict()["note"] == "not available: the source has no depth"
+    assert not steps["call_rate_1"].is_off
     cohort.store.close()
 
 

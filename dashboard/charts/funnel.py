@@ -32,9 +32,10 @@ def funnel(
 ) -> AnyChart:
     """Return one horizontal bar a step, in the order given.
 
-    `steps` has step, title, variants (left after the step), removed, note, is_off. What left is
-    lighter, with its number. `paper` are the variants before the first and after the last step;
-    on a linear scale they show only where they lie within the cohort's own numbers.
+    `steps` has step, title, variants (left after the step), removed, note, is_off,
+    has_no_data. What left is lighter, with its number. `paper` are the variants before the
+    first and after the last step; on a linear scale they show only where they lie within the
+    cohort's own numbers.
     """
     rows = _rows(steps, palette)
     marks = _paper_rows(rows, paper, log)
@@ -112,8 +113,16 @@ def _rows(steps: pd.DataFrame, palette: Palette) -> pd.DataFrame:
     rows["row"] = rows.index.astype(float)
     rows["before"] = rows.variants + rows.removed
     rows["left"] = [
-        "off" if is_off else f"{-removed:+,}".replace("-", "−") if removed else "0" if row else ""
-        for row, is_off, removed in zip(rows.index, off, rows.removed, strict=True)
+        ("no data" if no_data else "off")
+        if is_off
+        else f"{-removed:+,}".replace("-", "−")
+        if removed
+        else "0"
+        if row
+        else ""
+        for row, is_off, no_data, removed in zip(
+            rows.index, off, rows.has_no_data, rows.removed, strict=True
+        )
     ]
     rows["state"] = rows.note.where(rows.note != "", off.map({True: "off", False: "on"}))
     rows["word"] = off.map({True: palette.muted, False: palette.ink})

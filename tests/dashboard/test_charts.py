@@ -31,6 +31,7 @@ def steps() -> pd.DataFrame:
             "removed": [0, 1_500, -200, 0],
             "note": ["", "", None, "off"],
             "is_off": [False, False, False, True],
+            "has_no_data": [False, False, False, False],
         }
     )
 
