@@ -1,0 +1,37 @@
+"""What pictures show, reduced before it is drawn: no picture gets more than some 10,000 rows."""
+
+from __future__ import annotations
+
+from pipeline.summaries.genome import GenomeAxis, genome_axis, manhattan_points
+from pipeline.summaries.people import (
+    colourings,
+    missingness_verdict,
+    people_table,
+    person_bins,
+    relatives_table,
+    structure_points,
+)
+from pipeline.summaries.sites import chromosome_table, quality_bins
+from pipeline.summaries.tested import p_bins, qq_points, top_table
+from pipeline.summaries.variants import find_variants, name_variants, removed_examples, variant_card
+
+__all__ = [
+    "GenomeAxis",
+    "chromosome_table",
+    "colourings",
+    "find_variants",
+    "genome_axis",
+    "manhattan_points",
+    "missingness_verdict",
+    "name_variants",
+    "p_bins",
+    "people_table",
+    "person_bins",
+    "qq_points",
+    "quality_bins",
+    "relatives_table",
+    "removed_examples",
+    "structure_points",
+    "top_table",
+    "variant_card",
+]
