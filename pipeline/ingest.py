@@ -110,7 +110,7 @@ def ingest(
                     "give a file that has."
                 )
             fingerprint = _fingerprint(plan, settings, shards)
-            certificate = _certificate(plan, settings, people, fingerprint)
+            certificate = _certificate(plan, settings, people, fingerprint, shards)
             target = cohorts_dir(cache) / name / f"cohort-{fingerprint}.duckdb"
             try:
                 _assemble(target, certificate, plan, shards, on_progress)
@@ -376,8 +376,14 @@ def _fingerprint(plan: _Plan, settings: IngestSettings, shards: list[Shard]) -> 
 
 
 def _certificate(
-    plan: _Plan, settings: IngestSettings, people: PeopleSettings, fingerprint: str
+    plan: _Plan,
+    settings: IngestSettings,
+    people: PeopleSettings,
+    fingerprint: str,
+    shards: list[Shard],
 ) -> dict[str, Any]:
+    # A header may declare a depth that no record has.
+    depth_n = sum(int(shard.people()[:, -1].sum()) for shard in shards)
     libraries = {source.library for source in plan.sources}
     return {
         "kind": "cohort",
@@ -388,7 +394,7 @@ def _certificate(
             {"name": path.name, "bytes": path.stat().st_size, "sha256": _sha256(path)}
             for path in dict.fromkeys((*_source_files(plan), plan.phenotypes))
         ],
-        "has_depth": any(source.has_depth for source in plan.sources),
+        "has_depth": depth_n > 0,
         "has_gq": any(source.has_gq for source in plan.sources),
         "n_without_phenotype": len(plan.without_phenotype),
         "n_without_genotypes": len(plan.without_genotypes),

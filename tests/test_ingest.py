@@ -219,6 +219,16 @@ def test_missing_fixed_fields_and_depth(tmp_path):
     assert codes(cohort).tolist() == [[0, 0], [1, 3], [1, 2], [3, 3]]
 
 
+def test_a_depth_that_only_the_header_has_is_none(tmp_path):
+    people = {"a": "case", "b": "control"}
+    calls = {"none": ["0/1:.", "0/0"], "some": ["0/1:.", "0/0:0"]}
+    for name, (a, b) in calls.items():
+        (tmp_path / name).mkdir()
+        text = vcf_text([["1", 10, "A", "C", "GT:DP", a, b]], ["a", "b"])
+        cohort = make_cohort(tmp_path / name, text, people)
+        assert cohort.certificate["has_depth"] is (name == "some")
+
+
 def test_genotype_masks_leave_calls_without_the_figure(tmp_path):
     text = vcf_text([["1", 10, "A", "C", "GT:DP:GQ", "0/1:5:50", "0/1:.:.", "1/1:50:5"]],
                     ["a", "b", "c"])  # fmt: skip

@@ -45,10 +45,6 @@ class Source(Protocol):
         """The people, in the order of the source."""
 
     @property
-    def has_depth(self) -> bool:
-        """Say whether genotypes may have a depth."""
-
-    @property
     def has_gq(self) -> bool:
         """Say whether genotypes may have a quality."""
 

@@ -43,7 +43,6 @@ class MatrixSource(ABC):
     path: Path
     sample_ids: tuple[str, ...]
     n_variants: int
-    has_depth = False
     has_gq = False
 
     @abstractmethod
