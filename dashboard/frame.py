@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import elements, loaders, sidebar, state, work
 from dashboard.view import View
-from dashboard.views import association, cohort, quality, run, start, training
+from dashboard.views import association, cohort, genes, quality, run, start, training
 from pipeline.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
@@ -22,6 +22,7 @@ PAGES = {
     "cohort": (cohort, "Cohort", ":material/groups:"),
     "quality": (quality, "Quality", ":material/filter_alt:"),
     "association": (association, "Association", ":material/scatter_plot:"),
+    "genes": (genes, "Genes", ":material/genetics:"),
     "training": (training, "Training", ":material/model_training:"),
     "run": (run, "Run", ":material/monitoring:"),
 }

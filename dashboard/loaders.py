@@ -14,16 +14,23 @@ import pandas as pd
 import streamlit as st
 
 from pipeline import jobs, runs, summaries
-from pipeline.analysis import Analysis, analyse
+from pipeline.analysis import Analysis, analyse, computed
+from pipeline.association import effect_allele_frequency
 from pipeline.cohort import CURRENT, Cohort, cohort_names, cohorts_dir, open_cohort
+from pipeline.covariates import available_covariates as find_covariates
+from pipeline.covariates import structure_warning
 from pipeline.epochs import EpochRecord
 from pipeline.files import cache_dir
+from pipeline.genes import GeneTable, gene_table
 from pipeline.jobs import Job
 from pipeline.people import CaseDefinition
 from pipeline.progress import OnProgress
+from pipeline.published import build_note, joint_axis, published_points
 from pipeline.runs import Run
 from pipeline.samples import count_people, with_people
-from pipeline.settings import AnalysisSettings, SampleSettings
+from pipeline.settings import AnalysisSettings, GeneSettings, SampleSettings
+from pipeline.sources.sumstats import Summary, SummaryBuild, read_summary_file
+from pipeline.sources.sumstats_header import SummaryColumns
 from pipeline.structure import Structure, read_structure
 
 
@@ -78,19 +85,22 @@ def _counted(identity: str, thresholds: str, _whole: Cohort, _settings: SampleSe
 
 
 def _identity(opened: Cohort) -> str:
-    attached = "with genes" if opened.has_genes else ""
-    return f"{opened.store.path}{attached}"
+    return " ".join(map(str, opened.store.files.values()))
 
 
-def _thresholds(settings: AnalysisSettings) -> str:
-    """Return the part of the settings that an analysis depends on."""
+def _thresholds(settings: AnalysisSettings, opened: Cohort) -> str:
+    """Return the part of the settings that an analysis depends on, and what has been computed."""
     stages = {"people", "samples", "quality", "association", "selection"}
-    return settings.model_dump_json(include=stages)
+    asked = settings.association
+    done = ""
+    if asked.test == "logistic" or asked.correction == "permutation":
+        done = computed(opened)
+    return settings.model_dump_json(include=stages) + done
 
 
 def analysis(opened: Cohort, settings: AnalysisSettings) -> Analysis:
     """Return the funnel and the association under these thresholds."""
-    return _analysis(_identity(opened), _thresholds(settings), opened, settings)
+    return _analysis(_identity(opened), _thresholds(settings, opened), opened, settings)
 
 
 @st.cache_resource(max_entries=3, show_spinner=False)
@@ -109,7 +119,7 @@ def manhattan(
     opened: Cohort, settings: AnalysisSettings, found: Analysis
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the points and the chromosomes of the Manhattan plot."""
-    return _manhattan(_identity(opened), _thresholds(settings), opened, found)
+    return _manhattan(_identity(opened), _thresholds(settings, opened), opened, found)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
@@ -121,9 +131,153 @@ def _manhattan(
     return points, axis.chromosomes
 
 
+def chromosome_names(opened: Cohort) -> list[str]:
+    """Return the chromosomes in the order of the axis."""
+    return list(_axis(_identity(opened), opened).chromosomes["chrom"])
+
+
+def chromosome_points(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis, chrom_order: int
+) -> pd.DataFrame:
+    """Return the points of one chromosome."""
+    key = _thresholds(settings, opened)
+    return _chromosome_points(_identity(opened), key, chrom_order, opened, found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _chromosome_points(
+    identity: str, thresholds: str, chrom_order: int, _cohort: Cohort, _found: Analysis
+) -> pd.DataFrame:
+    return summaries.chromosome_points(_cohort, _found.filtered, _found.association, chrom_order)
+
+
+def region(
+    opened: Cohort,
+    settings: AnalysisSettings,
+    found: Analysis,
+    span: tuple[int, int, int],
+    lead: int | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return points and genes of a region: `span` is chromosome order, first and last base."""
+    return _region(_identity(opened), _thresholds(settings, opened), span, lead, opened, found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _region(
+    identity: str,
+    thresholds: str,
+    span: tuple[int, int, int],
+    lead: int | None,
+    _cohort: Cohort,
+    _found: Analysis,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    points = summaries.region_points(_cohort, _found.filtered, _found.association, *span, lead)
+    return points, summaries.region_genes(_cohort, *span)
+
+
+def qq(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the points of the QQ plot by frequency, and its band."""
+    return _qq(_identity(opened), _thresholds(settings, opened), found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _qq(identity: str, thresholds: str, _found: Analysis) -> tuple[pd.DataFrame, pd.DataFrame]:
+    frequency = effect_allele_frequency(_found.filtered)
+    return summaries.qq_points(_found.association, frequency)
+
+
+def volcano(opened: Cohort, settings: AnalysisSettings, found: Analysis) -> pd.DataFrame:
+    """Return odds ratios against p."""
+    return _volcano(_identity(opened), _thresholds(settings, opened), opened, found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _volcano(identity: str, thresholds: str, _cohort: Cohort, _found: Analysis) -> pd.DataFrame:
+    return summaries.volcano_points(_cohort, _found.filtered, _found.association)
+
+
+def structure_doubt(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis, definition: CaseDefinition
+) -> str:
+    """Return why ancestry or batch may look like association here, "" where nothing says so."""
+    in_force = (cohorts_dir(cache()) / opened.name / CURRENT).read_text()
+    key = _thresholds(settings, opened) + in_force
+    return _structure_doubt(_identity(opened), key, opened, settings, found, definition)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _structure_doubt(
+    identity: str,
+    thresholds: str,
+    _cohort: Cohort,
+    _settings: AnalysisSettings,
+    _found: Analysis,
+    _definition: CaseDefinition,
+) -> str:
+    tested = _found.association
+    if tested is None:
+        return ""
+    return structure_warning(
+        _cohort, _definition, tested.lambda_gc, _settings.association, tested.n_of_lambda
+    )
+
+
+def genes(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis, gene_settings: GeneSettings
+) -> GeneTable:
+    """Return the gene table under these thresholds."""
+    key = _thresholds(settings, opened) + gene_settings.canonical()
+    return _genes(_identity(opened), key, opened, settings, found, gene_settings)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Counting who carries what")
+def _genes(
+    identity: str,
+    thresholds: str,
+    _cohort: Cohort,
+    _settings: AnalysisSettings,
+    _found: Analysis,
+    _gene_settings: GeneSettings,
+) -> GeneTable:
+    return gene_table(
+        _cohort, _found.filtered, _found.association, _gene_settings, _settings.association
+    )
+
+
+@st.cache_resource(max_entries=2, show_spinner="Reading the published file")
+def _summary_file(path: str, mtime: int, roles: str, build: str, _columns: Any) -> Summary:
+    return read_summary_file(_columns.path, _columns, build=build)
+
+
+def published(
+    opened: Cohort,
+    settings: AnalysisSettings,
+    found: Analysis,
+    columns: SummaryColumns,
+    build: SummaryBuild,
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Return points of the cohort, of a published file, their chromosomes, and notes."""
+    path = columns.path
+    summary = _summary_file(
+        str(path), path.stat().st_mtime_ns, repr(sorted(columns.roles.items())), build, columns
+    )
+    axis = joint_axis(_axis(_identity(opened), opened), summary)
+    upper = summaries.manhattan_points(opened, axis, found.filtered, found.association)
+    lower = published_points(summary, axis.chromosomes)
+    note = build_note(summary, opened.certificate["settings"]["build"])
+    return upper, lower, axis.chromosomes, (*summary.notes(), *([note] if note else []))
+
+
+def genome_chromosomes(opened: Cohort) -> pd.DataFrame:
+    """Return start, middle and end of each chromosome on the axis of the Manhattan plot."""
+    return _axis(_identity(opened), opened).chromosomes
+
+
 def top_table(opened: Cohort, settings: AnalysisSettings, found: Analysis) -> pd.DataFrame:
     """Return the variants of smallest p."""
-    return _top_table(_identity(opened), _thresholds(settings), opened, found)
+    return _top_table(_identity(opened), _thresholds(settings, opened), opened, found)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
@@ -168,6 +322,16 @@ def structure(whole: Cohort) -> Structure | None:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _structure(identity: str, in_force: str, _whole: Cohort) -> Structure | None:
     return read_structure(_whole)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _covariates(identity: str, _whole: Cohort) -> list[str]:
+    return find_covariates(_whole)
+
+
+def available_covariates(whole: Cohort) -> list[str]:
+    """Return what logistic regression can adjust for."""
+    return _covariates(_identity(whole), whole)
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -81,13 +81,45 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
                 )
                 _without_data(cohort, fields)
         with st.expander("Association"):
-            changes |= controls.settings_widgets(
-                AssociationSettings, "association", defaults.association
-            )
+            changes |= _association(whole, defaults.association)
         with st.expander("Selection for the network"):
             changes |= controls.settings_widgets(SelectionSettings, "selection", defaults.selection)
     settings = with_changes(AnalysisSettings(people=people, samples=samples), changes)
     return View(whole, cohort, settings, pages)
+
+
+def _association(whole: Cohort, defaults: AssociationSettings) -> dict[str, Any]:
+    """Draw what the chosen test needs to know, and no more."""
+    changes = controls.settings_widgets(
+        AssociationSettings, "association", defaults, only=("test",)
+    )
+    test = changes.get("association.test", defaults.test)
+    fields = ["correction"]
+    if test == "logistic":
+        options = loaders.available_covariates(whole)
+        covariates = st.multiselect(
+            _words_of(AssociationSettings, "covariates")["label"],
+            options,
+            key="association.covariates",
+            bind="query-params",
+            help=AssociationSettings.model_fields["covariates"].description,
+        )
+        if covariates:
+            changes["association.covariates"] = tuple(covariates)
+        if loaders.structure(whole):
+            fields.append("n_components")
+        else:
+            st.caption("Principal components are computed on the Cohort page.")
+    elif test == "fisher":
+        fields.append("fisher_table")
+    else:
+        fields += ["min_expected", "small_expected"]
+    changes |= controls.settings_widgets(AssociationSettings, "association", defaults, only=fields)
+    if changes.get("association.correction") == "permutation":
+        changes |= controls.settings_widgets(
+            AssociationSettings, "association", defaults, only=("n_permutations",)
+        )
+    return changes
 
 
 def _people_thresholds(whole: Cohort) -> SampleSettings:

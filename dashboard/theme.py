@@ -47,6 +47,9 @@ class Palette:
     auc: str  # curves of an AUC beside those of an accuracy
     on_dark: str  # text on a dark fill
     on_light: str  # text on a light fill
+    ld: tuple[str, ...]  # r² to a lead variant in five steps, from 0 on: LocusZoom's order
+    lead: str  # the lead variant of a region
+    strata: tuple[str, ...]  # four strata of allele frequency, the rarest first
 
 
 LIGHT = Palette(
@@ -71,6 +74,9 @@ LIGHT = Palette(
     auc="#50749A",
     on_dark="#FFFFFF",
     on_light="#000000",
+    ld=("#2F5D94", "#56B4E9", "#009E73", "#E69F00", "#C8321E"),
+    lead="#7B2CBF",
+    strata=("#B45309", "#0F8A80", "#8E44C7", "#334E68"),
 )
 
 DARK = Palette(
@@ -95,6 +101,9 @@ DARK = Palette(
     auc="#8DB0D3",
     on_dark="#FFFFFF",
     on_light="#000000",
+    ld=("#4C7BC0", "#7CCBF5", "#1FB588", "#F2B632", "#F2553A"),
+    lead="#D6A8FF",
+    strata=("#F0A040", "#14A394", "#B98AF5", "#DCE6F0"),
 )
 
 

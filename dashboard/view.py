@@ -30,6 +30,10 @@ class View:
     def definition(self) -> CaseDefinition:
         return self.cohort.define_cases(self.settings.people)
 
+    def payload(self) -> dict[str, Any]:
+        """Return what a job needs to work on what is seen here."""
+        return {"name": self.whole.name, "settings": self.settings.model_dump(mode="json")}
+
     @property
     def analysis(self) -> Analysis:
         return loaders.analysis(self.cohort, self.settings)

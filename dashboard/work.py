@@ -17,6 +17,8 @@ WORDS = {
     "ingest": "Reading the cohort",
     "annotate": "Joining genes",
     "structure": "Comparing the people of",
+    "regress": "Logistic regression of",
+    "permute": "Permuting the labels of",
     "train": "Training",
 }
 

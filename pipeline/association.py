@@ -4,46 +4,73 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
 
 from pipeline.cohort import Cohort
-from pipeline.errors import EmptyResultError
+from pipeline.errors import EmptyResultError, NotComputedError
 from pipeline.people import require_both
-from pipeline.quality import Filtered, SexCounts, count_alleles
+from pipeline.quality import Filtered, count_alleles
+from pipeline.region_tests import Tested, fold_counts, region_counts, replace_rows, run_test
 from pipeline.schema import plain_chromosome
 from pipeline.settings import AssociationSettings
 from pipeline.statistics import (
-    TESTS,
     OddsRatio,
     alleles_odds_ratio,
-    alleles_test,
-    allelic_odds_ratio,
     benjamini_hochberg,
     bonferroni_neg_log10,
-    expected_too_small,
     genomic_lambda,
-    genotypic,
-    x_allelic,
-    x_allelic_odds_ratio,
-    x_expected_too_small,
-    x_trend,
+    table_too_small,
 )
 
+if TYPE_CHECKING:
+    from pipeline.permutation import MaxT
+
 ALPHA = 0.05
-_MALE, _FEMALE, _UNKNOWN = 0, 1, 2
-_Pair = tuple[np.ndarray, np.ndarray]  # counts of cases and of controls
 _LAMBDA_EXPECTED = 5.0
+_LAMBDA_NOTES = {
+    # The p of the df 4 reading is too large by design, an exact one by being discrete.
+    "genotypic_df4": "from the p of the genotypic test, df 2",
+    "fisher": "from the p of the chi-squared test of the same table",
+}
 LINES = {"genome-wide 5e-8": 5e-8, "suggestive 1e-5": 1e-5}
+
+
+class Regression(Protocol):
+    """A regression of each kept variant, (n_kept,) each, NaN where there is none.
+
+    Odds ratio, its limits and the error of its logarithm are of one more ALT; `is_firth` says
+    where Firth's penalty was needed.
+    """
+
+    @property
+    def statistic(self) -> np.ndarray: ...
+    @property
+    def df(self) -> np.ndarray: ...
+    @property
+    def neg_log10_p(self) -> np.ndarray: ...
+    @property
+    def odds_ratio(self) -> np.ndarray: ...
+    @property
+    def standard_error(self) -> np.ndarray: ...
+    @property
+    def ci_low(self) -> np.ndarray: ...
+    @property
+    def ci_high(self) -> np.ndarray: ...
+    @property
+    def is_firth(self) -> np.ndarray: ...
 
 
 @dataclass(frozen=True)
 class Association:
     """The test of each kept variant, (n_kept,) each, NaN where there is none.
 
-    `is_doubtful` flags an expected count below the setting. `lambda_gc` uses variants whose
-    expected counts are all 5 or more.
+    `is_doubtful` flags an expected count below the setting (never for Fisher's test, which needs
+    none); of these `n_switched` have Fisher's p, or `n_hidden` none. `lambda_gc` uses the
+    `n_of_lambda` variants whose expected counts are all 5 or more. `regression` is what a
+    logistic test came from.
     """
 
     test: str
@@ -53,6 +80,10 @@ class Association:
     is_doubtful: np.ndarray
     lambda_gc: float
     lambda_note: str
+    n_of_lambda: int = 0
+    n_switched: int = 0
+    n_hidden: int = 0
+    regression: Regression | None = None
 
     @property
     def n_tested(self) -> int:
@@ -66,22 +97,55 @@ class Association:
 
     def significant(self) -> dict[str, int]:
         """Return how many variants pass 0.05: uncorrected, Bonferroni, Benjamini-Hochberg."""
-        line = -np.log10(ALPHA)
         return {
-            "raw": int(np.count_nonzero(self.neg_log10_p > line)),
-            "bonferroni": int(np.count_nonzero(self.neg_log10_p > self.bonferroni)),
-            "bh": int(np.count_nonzero(benjamini_hochberg(self.neg_log10_p) > line)),
+            "raw": self._n_above(self.line("raw")),
+            "bonferroni": self._n_above(self.bonferroni),
+            "bh": self._n_below_q(),
         }
+
+    def line(self, correction: str, max_t: MaxT | None = None) -> float:
+        """Return the -log10 p that a hit has to be above under a correction, at 0.05.
+
+        `bh` is the line that Benjamini-Hochberg draws, rank * 0.05 / tests, infinite when nothing
+        passes. `permutation` is read from `max_t`. NaN when nothing is tested.
+        Raises `NotComputedError` for `permutation` without `max_t`.
+        """
+        if correction == "permutation":
+            if max_t is None:
+                raise NotComputedError(
+                    "The line of permuted labels is read from permutations, but these variants "
+                    "have none yet; run the permutations, or choose another correction."
+                )
+            return max_t.line(ALPHA)
+        if correction == "bonferroni" or not self.n_tested:
+            return self.bonferroni
+        if correction == "raw":
+            return float(-np.log10(ALPHA))
+        if correction == "bh":
+            n_below = self._n_below_q()
+            return self.bonferroni - float(np.log10(n_below)) if n_below else float("inf")
+        raise ValueError(f"no such correction: {correction}")
+
+    def _n_above(self, line: float) -> int:
+        return int(np.count_nonzero(self.neg_log10_p > line))
+
+    def _n_below_q(self) -> int:
+        return int(np.count_nonzero(benjamini_hochberg(self.neg_log10_p) > -np.log10(ALPHA)))
 
 
 def associate(
-    cohort: Cohort, filtered: Filtered, settings: AssociationSettings | None = None
+    cohort: Cohort,
+    filtered: Filtered,
+    settings: AssociationSettings | None = None,
+    logistic: Regression | None = None,
 ) -> Association:
     """Return the association of every kept variant.
 
-    On X outside the pseudo-autosomal regions males have one copy: `allelic` counts their allele
-    once, `trend` codes them 0 / 2 within each sex, the genotypic tests use who is not male. On Y
-    no test is defined. Raises `EmptyResultError` without cases or controls, or without variants.
+    On X outside the pseudo-autosomal regions males have one copy: tests of alleles count theirs
+    once, `trend` codes them 0 / 2 within each sex, the others use who is not male. On Y no test is
+    defined; on the mitochondrion a person has one allele. `logistic` is the regression of the kept
+    variants, for the test of that name. Raises `EmptyResultError` without cases or controls, or
+    without variants, and `NotComputedError` for `logistic` that is not given.
     """
     settings = settings or AssociationSettings()
     require_both(filtered.definition, cohort.n_people)
@@ -90,127 +154,73 @@ def associate(
             "An association needs variants, but these thresholds keep none of "
             f"{cohort.n_variants:,}; loosen the one that removes most."
         )
-    case, control = filtered.case[:, :3], filtered.control[:, :3]
-    result = TESTS[settings.test](case, control)
-    doubtful = expected_too_small(case, control, settings.min_expected, settings.test)
-    enough = ~expected_too_small(case, control, _LAMBDA_EXPECTED, settings.test)
-    # Lambda of the df 4 reading comes from the p of the true df: its own p is too large by design.
-    of_lambda = result.neg_log10_p
-    note = ""
-    if settings.test == "genotypic_df4":
-        of_lambda = genotypic(case, control).neg_log10_p.copy()
-        note = "from the p of the genotypic test, df 2"
-    columns = {
-        "statistic": result.statistic,
-        "df": result.df,
-        "neg_log10_p": result.neg_log10_p,
-        "is_doubtful": doubtful,
-    }
-    if len(filtered.sex_counts.rows):
-        on_x = _x_rows(cohort, filtered)
-        _test_x(filtered.sex_counts, on_x, settings, columns, enough, of_lambda)
-    _test_mitochondrion(cohort, filtered, settings, columns, of_lambda)
-    lambda_gc = genomic_lambda(of_lambda, enough)
-    return Association(settings.test, **columns, lambda_gc=lambda_gc, lambda_note=note)
+    counts = region_counts(cohort, filtered)
+    if settings.test == "logistic":
+        tested = _of_regression(fold_counts(counts, "alleles"), settings, logistic)
+    else:
+        tested, logistic = run_test(counts, settings), None
+    enough = ~table_too_small(*tested.table, _LAMBDA_EXPECTED)
+    n_doubtful = int(np.count_nonzero(tested.is_doubtful))
+    switches = settings.small_expected == "fisher" and settings.test != "logistic"
+    return Association(
+        settings.test,
+        tested.statistic,
+        tested.df,
+        tested.neg_log10_p,
+        tested.is_doubtful,
+        genomic_lambda(tested.of_lambda, enough),
+        _LAMBDA_NOTES.get(settings.test, ""),
+        n_of_lambda=int(np.count_nonzero(enough & ~np.isnan(tested.of_lambda))),
+        n_switched=n_doubtful if switches else 0,
+        n_hidden=n_doubtful if settings.small_expected == "hide" else 0,
+        regression=logistic,
+    )
 
 
-def _mitochondrial_rows(cohort: Cohort, kept: np.ndarray) -> np.ndarray:
-    """Return the positions among the kept variants of those on the mitochondrion."""
-    on_mt = cohort.haploid_variants["mt"]
-    return np.flatnonzero(np.isin(kept, on_mt)) if len(on_mt) else on_mt
+def _of_regression(
+    table: tuple[np.ndarray, np.ndarray],
+    settings: AssociationSettings,
+    logistic: Regression | None,
+) -> Tested:
+    """Return the regression as a test, doubtful by its table of alleles.
+
+    Firth's penalty is its own remedy for small counts, so nothing is switched to Fisher's p.
+    """
+    if logistic is None:
+        raise NotComputedError(
+            "Logistic regression reads all genotypes, and that of these variants is not computed "
+            "yet; run it, or choose a test of counts."
+        )
+    log_p = logistic.neg_log10_p
+    flagged = table_too_small(*table, settings.min_expected) & ~np.isnan(log_p)
+    tested = Tested(logistic.statistic, logistic.df, log_p, flagged, log_p, table)
+    if settings.small_expected == "hide":
+        return replace_rows(tested, np.flatnonzero(flagged), np.nan)
+    return tested
 
 
-def _test_mitochondrion(
+def odds_ratios(
     cohort: Cohort,
     filtered: Filtered,
-    settings: AssociationSettings,
-    columns: dict[str, np.ndarray],
-    of_lambda: np.ndarray,
-) -> None:
-    """Count one allele a person on the mitochondrion, as PLINK does; a heterozygote is missing."""
-    rows = _mitochondrial_rows(cohort, filtered.kept)
-    if not len(rows):
-        return
-    result = alleles_test(filtered.case[rows][:, [0, 2]], filtered.control[rows][:, [0, 2]])
-    p_of_lambda = result.neg_log10_p
-    if settings.test == "genotypic_df4":
-        haploid = [counts[rows, :3] * [1, 0, 1] for counts in (filtered.case, filtered.control)]
-        result = TESTS[settings.test](*haploid)
-    for name in ("statistic", "df", "neg_log10_p"):
-        columns[name][rows] = getattr(result, name)
-    of_lambda[rows] = p_of_lambda
+    rows: np.ndarray | None = None,
+    found: Association | None = None,
+) -> OddsRatio:
+    """Return the odds ratio of ALT with its interval, (n_rows,).
 
-
-def _x_rows(cohort: Cohort, filtered: Filtered) -> np.ndarray:
-    """Return which of the rows of `sex_counts` are on X rather than Y, bool."""
-    return np.isin(filtered.kept[filtered.sex_counts.rows], cohort.haploid_variants["x"])
-
-
-def _test_x(
-    counts: SexCounts,
-    is_x: np.ndarray,
-    settings: AssociationSettings,
-    columns: dict[str, np.ndarray],
-    enough: np.ndarray,
-    of_lambda: np.ndarray,
-) -> None:
-    """Replace the rows on X by tests that know who has one copy, and clear those on Y."""
-    rows = counts.rows
-    female, male = _by_copies(counts)
-    if settings.test in {"genotypic", "genotypic_df4"}:
-        result = TESTS[settings.test](*female)
-        of_rows = genotypic(*female).neg_log10_p
-        doubtful = expected_too_small(*female, settings.min_expected, settings.test)
-        rare = expected_too_small(*female, _LAMBDA_EXPECTED, settings.test)
-    else:
-        result = (x_allelic if settings.test == "allelic" else x_trend)(*female, *male)
-        of_rows = result.neg_log10_p
-        doubtful = x_expected_too_small(*female, *male, settings.min_expected)
-        rare = x_expected_too_small(*female, *male, _LAMBDA_EXPECTED)
-    on_y = ~is_x
-    for name in ("statistic", "df", "neg_log10_p"):
-        columns[name][rows] = np.where(on_y, np.nan, getattr(result, name))
-    columns["is_doubtful"][rows] = doubtful & is_x
-    enough[rows] = ~rare & is_x
-    of_lambda[rows] = np.where(on_y, np.nan, of_rows)
-
-
-def _by_copies(counts: SexCounts) -> tuple[_Pair, _Pair]:
-    """Return (case, control) of people with two copies (n, 3), and of males (n, 2: ref, alt).
-
-    As PLINK does, who is not known to be male counts with the females.
+    Of the regression where `found` is one; else allelic with Woolf's interval, NaN with an empty
+    cell, and on Y. `rows` are positions among the kept variants, all of them by default. On X a
+    male's allele counts once.
     """
-    female = counts.case[:, _FEMALE] + counts.case[:, _UNKNOWN]
-    female_control = counts.control[:, _FEMALE] + counts.control[:, _UNKNOWN]
-    male, male_control = counts.case[:, _MALE], counts.control[:, _MALE]
-    return (female[:, :3], female_control[:, :3]), (male[:, [0, 2]], male_control[:, [0, 2]])
-
-
-def odds_ratios(cohort: Cohort, filtered: Filtered, rows: np.ndarray | None = None) -> OddsRatio:
-    """Return the allelic odds ratio of ALT with Woolf's interval; NaN with an empty cell, and on Y.
-
-    `rows` are positions among the kept variants, all of them by default. On X a male's allele
-    counts once.
-    """
-    rows = np.arange(len(filtered.kept)) if rows is None else rows
-    ratio = allelic_odds_ratio(filtered.case[rows, :3], filtered.control[rows, :3])
-    on_mt = np.flatnonzero(np.isin(rows, _mitochondrial_rows(cohort, filtered.kept)))
-    if len(on_mt):
-        haploid = alleles_odds_ratio(
-            filtered.case[rows[on_mt]][:, [0, 2]], filtered.control[rows[on_mt]][:, [0, 2]]
+    if found is not None and found.regression is not None:
+        fit, chosen = found.regression, slice(None) if rows is None else rows
+        return OddsRatio(
+            fit.odds_ratio[chosen],
+            fit.standard_error[chosen],
+            fit.ci_low[chosen],
+            fit.ci_high[chosen],
         )
-        for name in ("odds_ratio", "standard_error", "ci_low", "ci_high"):
-            getattr(ratio, name)[on_mt] = getattr(haploid, name)
-    sex = filtered.sex_counts
-    _, at, of_sex = np.intersect1d(rows, sex.rows, return_indices=True)
-    if len(at):
-        chosen = SexCounts(sex.rows[of_sex], sex.case[of_sex], sex.control[of_sex])
-        female, male = _by_copies(chosen)
-        on_x = x_allelic_odds_ratio(*female, *male)
-        is_x = _x_rows(cohort, filtered)[of_sex]
-        for name in ("odds_ratio", "standard_error", "ci_low", "ci_high"):
-            getattr(ratio, name)[at] = np.where(is_x, getattr(on_x, name), np.nan)
-    return ratio
+    case, control = fold_counts(region_counts(cohort, filtered, rows), "alleles")
+    return alleles_odds_ratio(case[:, [0, 2]], control[:, [0, 2]])
 
 
 def effect_allele_frequency(filtered: Filtered) -> np.ndarray:
@@ -227,7 +237,7 @@ def association_table(cohort: Cohort, filtered: Filtered, found: Association) ->
     chrom = variants["chrom"].map(
         {written: plain_chromosome(written) for written in variants["chrom"].unique()}
     )
-    ratio = odds_ratios(cohort, filtered)
+    ratio = odds_ratios(cohort, filtered, found=found)
     table = pd.DataFrame(
         {
             "chromosome": chrom,

@@ -35,6 +35,10 @@ class NotFoundError(PipelineError):
     """There is no cohort, run or job of that name."""
 
 
+class NotComputedError(PipelineError):
+    """What is asked for takes a job of its own, which has not been run yet."""
+
+
 class EngineError(PipelineError):
     """The machines that should do the work cannot be used as they are."""
 

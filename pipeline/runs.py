@@ -121,7 +121,8 @@ def run_identity(cohort_fingerprint: str, settings: AnalysisSettings, relatives:
     what = {
         "format": FORMAT_VERSION,
         "cohort": cohort_fingerprint,
-        "settings": settings.model_dump(mode="json"),
+        # How the Manhattan plot is tested tells nothing of the network: selection has its own test.
+        "settings": settings.model_dump(mode="json", exclude={"association"}),
         "relatives": relatives,
     }
     text = json.dumps(what, sort_keys=True, separators=(",", ":"))

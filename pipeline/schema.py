@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 # Order of chromosomes on an axis; `chr1` = `1`, and what is not here comes last.
 CHROMOSOME_ORDER = {str(n): n for n in range(1, 23)} | {"X": 23, "Y": 24, "MT": 25}
@@ -108,10 +108,39 @@ GENES = (
     Column("strand", "VARCHAR", "+ or -.", "Strand", True),
 )
 
+TRANSCRIPTS = (
+    Column("transcript_index", "UINTEGER", "Row in genomic order; 0-based."),
+    Column("gene", "VARCHAR", "Gene symbol.", "Gene"),
+    Column("transcript", "VARCHAR", "Name of the transcript.", "Transcript"),
+    Column("chrom_order", "UTINYINT", "As in `variants`."),
+    Column("strand", "VARCHAR", "+ or -.", "Strand", True),
+    Column("tx_start", "UINTEGER", "First base, 1-based.", "Start"),
+    Column("tx_end", "UINTEGER", "Last base, 1-based.", "End"),
+    Column("cds_start", "UINTEGER", "First coding base, 1-based.", nullable=True),
+    Column("cds_end", "UINTEGER", "Last coding base, 1-based.", nullable=True),
+    Column("exon_starts", "UINTEGER[]", "First base of each exon, 1-based, in genomic order."),
+    Column("exon_ends", "UINTEGER[]", "Last base of each exon, 1-based, in genomic order."),
+)
+
 VARIANT_GENES = (
     Column("variant_index", "UINTEGER", "Row of `variants`."),
     Column("gene", "VARCHAR", "A gene that contains the variant, or lies within 1 kb.", "Gene"),
     Column("distance", "UINTEGER", "Bases to the gene; 0 inside.", "Distance"),
+)
+
+VARIANT_REGIONS = (
+    Column("variant_index", "UINTEGER", "Row of `variants`; one row a variant."),
+    Column("gene_region", "VARCHAR", "Where it lies, as ANNOVAR's Func: `exonic`, …", "Region"),
+    Column("region_genes", "VARCHAR", "The genes that give the region, joined by `;`.", "Genes"),
+    Column("region_detail", "VARCHAR", "Intergenic: both neighbours and distances.", "", True),
+)
+
+CONSEQUENCES = (
+    Column("variant_index", "UINTEGER", "Row of `variants`."),
+    Column("gene", "VARCHAR", "Gene symbol as in `genes` where known; the source's else.", "Gene"),
+    Column("consequence", "VARCHAR", "The most severe Sequence Ontology term.", "Consequence"),
+    Column("consequence_class", "VARCHAR", "`lof`, `missense`, `synonymous` or `other`.", "Class"),
+    Column("source", "VARCHAR", "`CSQ`, `ANN`, `BCSQ`, `ANNOVAR`, or `FASTA`.", "Source"),
 )
 
 CERTIFICATE = (Column("certificate", "VARCHAR", "JSON: what made this file."),)

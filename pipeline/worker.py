@@ -50,6 +50,8 @@ HANDLERS: dict[str, str] = {
     "simulate": "pipeline.example:example_job",
     "annotate": "pipeline.annotation:annotate_job",
     "structure": "pipeline.structure.stored:structure_job",
+    "regress": "pipeline.logistic:regress_job",
+    "permute": "pipeline.permutation:permute_job",
 }
 
 

@@ -15,7 +15,7 @@ DOORS = {
     "cyvcf2": {"pipeline/sources/vcf.py"},
     "bed_reader": {"pipeline/sources/plink.py"},
     "pgenlib": {"pipeline/sources/plink.py"},
-    "h5py": {"pipeline/sources/gennet.py", "pipeline/export.py"},
+    "h5py": {"pipeline/sources/gennet.py", "pipeline/export/gennet.py"},
     "keras": {"pipeline/network.py", "pipeline/training.py", "pipeline/attribution.py"},
     "tensorflow": {"pipeline/network.py", "pipeline/training.py", "pipeline/attribution.py"},
     "altair": {"dashboard/charts/"},

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import hashlib
 import io
 import json
+import re
+from decimal import Decimal
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.stats
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline import export as export_module
 from pipeline.association import associate, association_table
 from pipeline.cohort import open_cohort
 from pipeline.errors import Cancelled, EmptyResultError, InputError
-from pipeline.export import FORMATS, export
+from pipeline.export import FORMATS, browsers, export, gennet, kept, lists, plink
+from pipeline.export.tested import p_text, score_effect
 from pipeline.ingest import ingest
+from pipeline.logistic import regress
 from pipeline.quality import filter_variants
+from pipeline.schema import CHROMOSOME_ORDER
 from pipeline.settings import AnalysisSettings, IngestSettings, with_changes
+from pipeline.sources.sumstats import read_summary_file
 from pipeline.splits import make_splits
 from tests.small_cohorts import FORMATS as FORMATS_OF_VCF
 from tests.small_cohorts import codes, make_cohort, run, vcf_text, write_phenotypes
@@ -289,31 +297,214 @@ def test_gennet__equals_unpacked(cohort, tmp_path):
     )
 
 
-def test_ssf__is_the_association_in_the_order_of_the_standard(cohort, tmp_path):
-    changes = [*ALL, "association.test=allelic"]
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a tab-separated table, gzipped or not."""
+    raw = path.read_bytes()
+    text = (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode()
+    return list(csv.DictReader(io.StringIO(text), delimiter="\t"))
+
+
+def association_of(cohort, changes):
+    """Return what was filtered, and the association table where there is a p."""
+    wanted = chosen(changes)
+    filtered = filter_variants(cohort, wanted.quality)
+    found = associate(cohort, filtered, wanted.association)
+    table = association_table(cohort, filtered, found)
+    return filtered, table, table[table["p_value"].notna()]
+
+
+SSF_RULES = {  # GWAS-SSF v1.1.0, table 1
+    "chromosome": r"[1-9]|1\d|2[0-5]",
+    "base_pair_location": r"[1-9]\d*",
+    "effect_allele": "[ACGT]+",
+    "other_allele": "[ACGT]+",
+    "rsid": r"rs\d+|#NA",
+    "variant_id": r"([1-9]|1\d|2[0-5])_\d+_[ACGT]+_[ACGT]+",
+    "ref_allele": "EA|OA|#NA",
+}
+
+
+@pytest.mark.parametrize("test", ["allelic", "trend", "genotypic"])
+def test_ssf__obeys_the_standard(cohort, tmp_path, test):
     out = tmp_path / "set.tsv"
-    made = export(cohort, out, "ssf", chosen(changes))
-    assert made.files == (tmp_path / "set.tsv-meta.yaml", out)
-    rows = list(csv.DictReader(io.StringIO(out.read_text()), delimiter="\t"))
+    export(cohort, out, "ssf", chosen([*ALL, f"association.test={test}"]))
+    rows = rows_of(out)
     assert list(rows[0])[:8] == [
         "chromosome", "base_pair_location", "effect_allele", "other_allele", "odds_ratio",
         "standard_error", "effect_allele_frequency", "p_value",
     ]  # fmt: skip
-    filtered = filter_variants(cohort, chosen(changes).quality)
-    found = associate(cohort, filtered, chosen(changes).association)
-    table = association_table(cohort, filtered, found)
-    tested = table[table["p_value"].notna()]
-    assert [row["variant_id"] for row in rows] == tested["variant_id"].tolist()
-    np.testing.assert_allclose([float(row["p_value"]) for row in rows], tested["p_value"], 1e-8)
+    for row in rows:
+        for name, rule in SSF_RULES.items():
+            assert re.fullmatch(rule, row[name]), (name, row)
+        assert "" not in row.values()
+        assert float(row["odds_ratio"]) > 0
+        assert 0 < float(row["standard_error"]) < np.inf
+        assert 0 <= float(row["effect_allele_frequency"]) <= 1
+        assert 0 <= float(row["p_value"]) <= 1
+        assert row["variant_id"] == "_".join(
+            [row[name] for name in ("chromosome", "base_pair_location", "other_allele",
+                                    "effect_allele")]
+        )  # fmt: skip
+    places = [(int(row["chromosome"]), int(row["base_pair_location"])) for row in rows]
+    assert places == sorted(places)
     assert {row["chromosome"] for row in rows} == {"1", "2", "23", "25"}
-    assert f"{len(table) - len(rows):,} variants" in made.notes[0]
-    meta = (tmp_path / "set.tsv-meta.yaml").read_text()
-    assert hashlib.md5(out.read_bytes()).hexdigest() in meta
-    assert "genome_assembly: GRCh37\n" in meta
-    assert f"case_count: {filtered.n_case}\n" in meta
 
 
-OUT = {"vcf": "a.vcf.gz", "plink": "a", "gennet": "folder", "ssf": "a.tsv", "lists": "a"}
+def test_ssf__is_the_association(cohort, tmp_path):
+    changes = [*ALL, "association.test=allelic"]
+    out = tmp_path / "set.tsv"
+    made = export(cohort, out, "ssf", chosen(changes))
+    assert made.files == (tmp_path / "set.tsv-meta.yaml", out)
+    filtered, table, with_p = association_of(cohort, changes)
+    is_spelled = with_p["effect_allele"] != "*"
+    wanted = with_p[is_spelled & with_p["odds_ratio"].notna()]
+    found = pd.DataFrame(rows_of(out))
+    for name in ("odds_ratio", "standard_error", "effect_allele_frequency", "p_value",
+                 "ci_lower", "neg_log_10_p_value", "n_case_het"):  # fmt: skip
+        np.testing.assert_allclose(found[name].astype(float), wanted[name].astype(float), 1e-8)
+    n_lost = len(table) - len(with_p), int((~is_spelled).sum())
+    assert f"{n_lost[0]:,} variants without a p" in made.notes[0]
+    assert f"{n_lost[1]:,} variants with an allele" in made.notes[1]
+    meta = yaml.safe_load((tmp_path / "set.tsv-meta.yaml").read_text())
+    assert meta["data_file_md5sum"] == hashlib.md5(out.read_bytes()).hexdigest()
+    assert meta["data_file_name"] == "set.tsv"
+    assert meta["genome_assembly"] == "GRCh37"
+    assert meta["coordinate_system"] == "1-based"
+    assert meta["file_type"] == "GWAS-SSF v1.0"
+    assert (meta["is_sorted"], meta["is_harmonised"]) == (True, False)
+    assert meta["adjusted_covariates"] == []
+    assert "allelic" in meta["analysis_software"]
+    assert meta["trait_description"] == ["SCZ against control"]
+    assert meta["samples"] == [
+        {"sample_size": filtered.n_case + filtered.n_control, "case_control_study": True,
+         "case_count": filtered.n_case, "control_count": filtered.n_control}
+    ]  # fmt: skip
+
+
+def test_one_test__a_test_without_odds_ratio_is_told_as_allelic(cohort, tmp_path):
+    allelic = export(cohort, tmp_path / "a.tsv", "ssf", chosen([*ALL, "association.test=allelic"]))
+    other = export(cohort, tmp_path / "b.tsv", "ssf", chosen([*ALL, "association.test=genotypic"]))
+    assert allelic.files[1].read_bytes() == other.files[1].read_bytes()
+    assert "genotypic has no odds ratio with an error" in other.notes[0]
+    assert not any("no odds ratio with an error" in note for note in allelic.notes)
+
+
+def test_one_test__trend_effect_and_error_give_the_trend_p(cohort, tmp_path):
+    """(ln odds ratio / error)^2 is the statistic in each row: autosomes, X, MT."""
+    changes = [*ALL, "association.test=trend"]
+    export(cohort, tmp_path / "set.tsv", "ssf", chosen(changes))
+    found = pd.DataFrame(rows_of(tmp_path / "set.tsv"))
+    number = {name: found[name].astype(float) for name in ("odds_ratio", "standard_error",
+                                                           "statistic", "p_value")}  # fmt: skip
+    wald = (np.log(number["odds_ratio"]) / number["standard_error"]) ** 2
+    np.testing.assert_allclose(wald, number["statistic"], rtol=1e-6, atol=1e-12)
+    np.testing.assert_allclose(scipy.stats.chi2.sf(wald, 1), number["p_value"], rtol=1e-6)
+    assert set(found["chromosome"]) == {"1", "2", "23", "25"}
+
+
+def test_one_test__trend_effect_is_near_that_of_a_regression():
+    """Against statsmodels' additive logistic regression, at an effect of usual size."""
+    import statsmodels.api as sm
+
+    case, control = np.array([[500, 400, 100]]), np.array([[560, 370, 70]])
+    beta, error = score_effect((case, control, np.array([0.0, 1.0, 2.0])))
+    dose = np.repeat([0, 1, 2, 0, 1, 2], [*case[0], *control[0]])
+    label = np.repeat([1, 0], [1000, 1000])
+    fitted = sm.Logit(label, sm.add_constant(dose)).fit(disp=0)
+    np.testing.assert_allclose(beta[0], fitted.params[1], rtol=0.01)
+    np.testing.assert_allclose(error[0], fitted.bse[1], rtol=0.01)
+
+
+def test_p_text__keeps_what_no_float_holds():
+    x = np.array([0.0, 3.25, 299.9, 307.6, 323.5, 400.0, 12345.678])
+    texts = p_text(x)
+    assert texts[0] == "1"
+    assert float(texts[1]) == pytest.approx(10**-3.25, rel=1e-9)
+    np.testing.assert_allclose([-float(Decimal(text).log10()) for text in texts], x, atol=1e-8)
+
+
+def test_pheweb(cohort, tmp_path):
+    changes = [*ALL, "association.test=allelic"]
+    out = tmp_path / "set.tsv.gz"
+    made = export(cohort, out, "pheweb", chosen(changes))
+    assert [path.name for path in made.files] == ["set.tsv.gz.tbi", "set.tsv.gz"]
+    rows = pd.DataFrame(rows_of(out))
+    assert rows.columns.tolist() == [
+        "chrom", "pos", "ref", "alt", "pval", "af", "case_af", "control_af", "beta", "sebeta",
+        "num_cases", "num_controls",
+    ]  # fmt: skip
+    filtered, _, with_p = association_of(cohort, changes)
+    assert rows["chrom"].tolist() == with_p["chromosome"].tolist()
+    assert rows["ref"].tolist() == with_p["other_allele"].tolist()
+    has_effect = with_p["odds_ratio"].notna().to_numpy()
+    assert (rows["beta"] == "NA").tolist() == (~has_effect).tolist()
+    np.testing.assert_allclose(rows["pval"].astype(float), with_p["p_value"], 1e-8)
+    beta = rows["beta"][has_effect].astype(float)
+    np.testing.assert_allclose(np.exp(beta), with_p["odds_ratio"][has_effect], 1e-8)
+    assert set(rows["num_cases"]) == {str(filtered.n_case)}
+    assert set(rows["num_controls"]) == {str(filtered.n_control)}
+    # Frequencies counted the plain way, on an autosome and of the two groups together.
+    first = with_p.iloc[0]
+    for role in ("case", "control"):
+        het, hom = first[f"n_{role}_het"], first[f"n_{role}_hom_alt"]
+        frequency = (het + 2 * hom) / (2 * (first[f"n_{role}_hom_ref"] + het + hom))
+        assert float(rows[f"{role}_af"][0]) == pytest.approx(frequency)
+    np.testing.assert_allclose(rows["af"].astype(float), with_p["effect_allele_frequency"], 1e-8)
+
+
+def test_pheweb__frequency_of_a_group_is_that_of_plink(cohort, tmp_path):
+    """On X a man counts once. (The planted heterozygous man is missing; PLINK halves him.)"""
+    export(cohort, tmp_path / "set.tsv.gz", "pheweb", chosen([*ALL, "association.test=allelic"]))
+    export(cohort, tmp_path / "set", "plink", chosen(ALL))
+    plink2("--bfile", tmp_path / "set", "--keep-if", "PHENO1==case", "--freq", out=tmp_path / "f")
+    theirs = pd.read_csv(tmp_path / "f.afreq", sep="\t").set_index("ID")["ALT_FREQS"]
+    rows = pd.DataFrame(rows_of(tmp_path / "set.tsv.gz"))
+    rows = rows[(rows["chrom"] != "X") | (rows["pos"] != str(X))]
+    ids = rows["chrom"] + "_" + rows["pos"] + "_" + rows["ref"] + "_" + rows["alt"]
+    wanted = theirs.loc[ids].to_numpy(float)
+    np.testing.assert_allclose(rows["case_af"].astype(float), wanted, rtol=1e-5)
+
+
+def test_locuszoom__tabix_finds_a_region(cohort, tmp_path):
+    out = tmp_path / "set.tsv.gz"
+    export(cohort, out, "locuszoom", chosen([*ALL, "association.test=allelic"]))
+    head = ["#chrom", "pos", "rsid", "ref", "alt", "neg_log_pvalue", "beta", "stderr_beta",
+            "alt_allele_freq"]  # fmt: skip
+    assert run("tabix", "-H", out).rstrip("\n").split("\t") == head
+    _, _, with_p = association_of(cohort, [*ALL, "association.test=allelic"])
+    hits = with_p[(with_p["chromosome"] == "2") & with_p["base_pair_location"].between(450, 500)]
+    found = [line.split("\t") for line in run("tabix", out, "2:450-500").splitlines()]
+    assert [row[1] for row in found] == hits["base_pair_location"].astype(str).tolist()
+    assert len(found) > 2
+    np.testing.assert_allclose(
+        [float(row[5]) for row in found], hits["neg_log_10_p_value"], rtol=1e-8
+    )
+    assert len(run("tabix", out, "X:1-9999999").splitlines()) == int(
+        (with_p["chromosome"] == "X").sum()
+    )
+    assert run("tabix", out, "1").count("\n") + run("tabix", out, "2").count("\n") > 40
+
+
+@pytest.mark.parametrize(
+    ("what", "name"), [("ssf", "a.tsv"), ("pheweb", "a.tsv.gz"), ("locuszoom", "b.tsv.gz")]
+)
+def test_round_trip__read_again_it_has_the_same_p(cohort, tmp_path, what, name):
+    out = tmp_path / name
+    export(cohort, out, what, chosen([*ALL, "association.test=trend"]))
+    summary = read_summary_file(out)
+    _, _, with_p = association_of(cohort, [*ALL, "association.test=trend"])
+    if what == "ssf":
+        with_p = with_p[with_p["effect_allele"] != "*"]
+    assert summary.n_unread == {}
+    assert summary.pos.tolist() == with_p["base_pair_location"].tolist()
+    assert summary.chrom_order.tolist() == with_p["chromosome"].map(CHROMOSOME_ORDER).tolist()
+    np.testing.assert_allclose(
+        summary.neg_log10_p, with_p["neg_log_10_p_value"], rtol=1e-6, atol=1e-7
+    )
+
+
+OUT = {"vcf": "a.vcf.gz", "plink": "a", "gennet": "folder", "ssf": "a.tsv", "lists": "a",
+       "pheweb": "p.tsv.gz", "locuszoom": "z.tsv.gz"}  # fmt: skip
 
 
 @pytest.mark.parametrize("what", FORMATS)
@@ -345,8 +536,8 @@ def test_stopped_or_empty_leaves_nothing(cohort, tmp_path, what):
 
 
 def test_one_sentence_for_a_path_of_the_wrong_kind(cohort, tmp_path):
-    for what in ("vcf", "ssf"):
-        with pytest.raises(InputError, match=r"ends in \.(vcf\.gz|tsv), but set was given"):
+    for what in ("vcf", "ssf", "pheweb", "locuszoom"):
+        with pytest.raises(InputError, match=r"ends in \.(vcf\.gz|tsv|tsv\.gz), but set was given"):
             export(cohort, tmp_path / "set", what)
 
 
@@ -364,8 +555,9 @@ def test_blanks_in_a_name_are_told(tmp_path):
 def test_blocks_do_not_show(cohort, tmp_path, monkeypatch):
     """Blocks of one and of all variants write the same bytes."""
     whole = {what: export(cohort, tmp_path / OUT[what], what, chosen(ALL)) for what in FORMATS}
-    monkeypatch.setattr(export_module, "_BLOCK_GENOTYPES", 3 * len(SAMPLES))
-    monkeypatch.setattr(export_module, "_MOST_VARIANTS", 7)
+    monkeypatch.setattr(kept, "BLOCK_GENOTYPES", 3 * len(SAMPLES))
+    for module in (kept, gennet, lists, browsers):
+        monkeypatch.setattr(module, "MOST_VARIANTS", 7)
     for what, made in whole.items():
         before = [path.read_bytes() for path in made.files if path.suffix not in {".h5", ".yaml"}]
         if what == "gennet":
@@ -386,7 +578,7 @@ def test_bed_codes(row):
     from pipeline.genotypes import pack
 
     packed = pack(np.array([row], np.uint8))
-    made = export_module._BED_BYTES[packed][0]
+    made = plink._BED_BYTES[packed][0]
     bits = [(made[i // 4] >> (2 * (i % 4))) & 3 for i in range(len(row))]
     assert bits == [(0b11, 0b10, 0b00, 0b01)[g] for g in row]
 
@@ -416,3 +608,29 @@ def test_command_line(cohort, tmp_path, capfd):
     with pytest.raises(PipelineError, match="exists"):
         verb.run(asked)
     assert set(export_verbs._FORMATS) == set(FORMATS)
+
+
+def test_one_test__logistic_writes_its_own_odds_ratio(cohort, tmp_path):
+    """Odds ratio, error and p of the regression; its covariates stand in the meta file."""
+    changes = [*ALL, "association.test=logistic", "association.covariates=sex"]
+    out = tmp_path / "set.tsv"
+    export(cohort, out, "ssf", chosen(changes))
+    rows = pd.DataFrame(rows_of(out)).set_index("variant_id")
+    filtered = filter_variants(cohort, chosen(changes).quality)
+    fitted = regress(cohort, filtered, chosen(changes).association)
+    wanted = association_table(
+        cohort, filtered, associate(cohort, filtered, chosen(changes).association, logistic=fitted)
+    ).set_index("variant_id")
+    autosomal = [name for name in rows.index if name.startswith(("1_", "2_"))]
+    assert len(autosomal) > 30
+    for name in ("odds_ratio", "standard_error", "p_value"):
+        found = rows.loc[autosomal, name].astype(float)
+        np.testing.assert_allclose(found, wanted.loc[autosomal, name], rtol=1e-8)
+    wald = (np.log(rows["odds_ratio"].astype(float)) / rows["standard_error"].astype(float)) ** 2
+    np.testing.assert_allclose(
+        scipy.stats.chi2.sf(wald, 1), rows["p_value"].astype(float), rtol=1e-5
+    )
+    np.testing.assert_array_equal(rows["n"].astype(int).max(), fitted.n_people.max())
+    meta = yaml.safe_load((tmp_path / "set.tsv-meta.yaml").read_text())
+    assert meta["adjusted_covariates"] == ["sex"]
+    assert "logistic" in meta["analysis_software"]

@@ -9,13 +9,16 @@ from dashboard.charts.group_histogram import group_histogram
 from dashboard.charts.learning_curves import learning_curves
 from dashboard.charts.manhattan import manhattan
 from dashboard.charts.metric_intervals import metric_intervals
+from dashboard.charts.miami import miami
 from dashboard.charts.network_drawing import network_drawing
 from dashboard.charts.p_histogram import p_histogram
 from dashboard.charts.people_mosaic import people_mosaic
 from dashboard.charts.people_scatter import people_scatter
 from dashboard.charts.qq import qq
+from dashboard.charts.region import region
 from dashboard.charts.roc import roc
 from dashboard.charts.variants_by_chromosome import variants_by_chromosome
+from dashboard.charts.volcano import volcano
 
 __all__ = [
     "arrow_drawing",
@@ -27,11 +30,14 @@ __all__ = [
     "learning_curves",
     "manhattan",
     "metric_intervals",
+    "miami",
     "network_drawing",
     "p_histogram",
     "people_mosaic",
     "people_scatter",
     "qq",
+    "region",
     "roc",
     "variants_by_chromosome",
+    "volcano",
 ]

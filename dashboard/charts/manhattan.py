@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
@@ -16,6 +18,7 @@ from dashboard.charts.frame import (
     tooltip,
     wide_or,
 )
+from dashboard.charts.peak_labels import peak_labels
 from dashboard.theme import DASH_CUT, LIGHT, Palette
 
 HEIGHT = 480  # pixels: readable from the back of a room
@@ -24,6 +27,10 @@ FOLD_AT = 20
 LABEL_GAP = 17
 HANDLE = 26
 NAMES = 224  # pixels right of the points for the names of the lines
+
+_DRAWN = ("variant_index", "x", "neg_log10_p", "chrom", "pos", "variant_id", "gene", "parity",
+          "n_binned")  # fmt: skip
+WHERE = "datum.chrom + ':' + format(datum.pos, ',')"  # spares the browser a column
 
 
 def manhattan(
@@ -35,6 +42,9 @@ def manhattan(
     height: int = HEIGHT,
     hits: float | None = None,
     test: str = "",
+    peaks: pd.DataFrame | None = None,
+    chromosome: str | None = None,
+    brush: bool = False,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return points of −log10 p along the genome; a click names one in the selection `hit`.
@@ -43,27 +53,28 @@ def manhattan(
     chrom, parity, pos, variant_id, gene, n_binned (how many variants the point stands for).
     `chromosomes` has chrom, start, middle, end; `lines` has label, y. `selection_line` is
     (y, variants above it). From `hits` on, by default the lowest of the lines, a point is a
-    diamond in the colour of hits. Above 40 the axis is folded, and says so.
+    diamond in the colour of hits. Above 40 the axis is folded, and says so. `peaks` (x,
+    neg_log10_p, label; the highest first) are named, on a narrow screen the first few of them.
+    With `chromosome` the points are of that one alone, and x is their position in bases. With
+    `brush` a stretch that is dragged is in the selection `span`.
     """
     if hits is None:
         hits = float(lines.y.min()) if len(lines) else float("inf")
-    rows = points.copy()
-    rows["is_hit"] = rows.neg_log10_p >= hits
-    slate = rows.parity.map({0: palette.chromosome, 1: palette.chromosome_other})
-    rows["colour"] = slate.where(~rows.is_hit, palette.hit)
-    rows = rows.sort_values("neg_log10_p")  # the highest are drawn last, on top
-    rows["where"] = [f"{chrom}:{pos:,}" for chrom, pos in zip(rows.chrom, rows.pos, strict=True)]
-    rows["gene"] = rows.gene.fillna("").replace("", "none")
-
+    rows = drawn_rows(points, hits, palette)
     drawn = [*rows.neg_log10_p, *lines.y, *([selection_line[0]] if selection_line else [])]
-    highest = max([6.0, *drawn]) * 1.04
+    has_peaks = peaks is not None and len(peaks) > 0
+    highest = max([6.0, *drawn]) * (1.1 if has_peaks else 1.04)
     is_folded = highest > FOLD_FROM
-    x_scale, x_axis = _x(chromosomes)
-    y_scale, y_axis = _y(highest, is_folded, height)
+    if chromosome is None:
+        x_scale, x_axis = genome_x(chromosomes, right_end())
+    else:
+        x_scale, x_axis = _chromosome_x(chromosomes, chromosome, rows)
+    y_scale, y_axis = folded_y(highest, is_folded, height)
 
     is_hit = "datum.is_hit"
     dots = (
         alt.Chart(rows)
+        .transform_calculate(where=WHERE)
         .mark_point(filled=True, opacity=1)
         .encode(
             x=alt.X("x:Q", scale=x_scale, axis=x_axis),
@@ -83,53 +94,90 @@ def manhattan(
             alt.selection_point(name="hit", fields=["variant_index"], empty=False, toggle=False)
         )
     )
+    if brush:
+        dots = dots.add_params(alt.selection_interval(name="span", encodings=["x"], empty=False))
     # Lines and their names lie under the points: on a telephone a name must not hide a hit.
     layers: list[AnyChart] = []
     names = lines[["label", "y"]]
     if is_folded:
-        layers.append(_fold(y_scale, y_axis, palette))
+        layers.append(fold_band(y_scale, y_axis, palette))
         fold = pd.DataFrame({"label": [f"axis folded above {FOLD_AT}"], "y": [float(FOLD_AT)]})
         names = pd.concat([names, fold], ignore_index=True)
     if len(lines):
         layers.append(
             alt.Chart(lines)
-            .mark_rule(strokeWidth=1.3, color=palette.muted, x=0, x2=_right())
+            .mark_rule(strokeWidth=1.3, color=palette.muted, x=0, x2=right_end())
             .encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis), tooltip=tooltip(label=("Line", "")))
         )
-    exact = [_place(y, highest, is_folded, height) for y in names.y]
+    exact = [place_of(y, highest, is_folded, height) for y in names.y]
     if selection_line is None:
-        layers += _names(names.label, spread(exact, LABEL_GAP, 8, height - 8), palette)
+        layers += line_names(names.label, spread(exact, LABEL_GAP, 8, height - 8), palette)
         layers.append(dots)
     else:
-        exact.append(_place(selection_line[0], highest, is_folded, height))
+        exact.append(place_of(selection_line[0], highest, is_folded, height))
         places = spread(exact, HANDLE - 2, HANDLE / 2, height - HANDLE / 2)
-        layers += _names(names.label, places[:-1], palette)
+        layers += line_names(names.label, places[:-1], palette)
         layers.append(dots)
         layers += _handle(selection_line, y_scale, y_axis, exact[-1], places[-1], palette)
+    if peaks is not None and has_peaks:
+        domain = x_scale.to_dict()["domain"]
+        layers += peak_labels(
+            peaks,
+            x=lambda value: (value - domain[0]) / (domain[1] - domain[0]),
+            y=lambda value: place_of(value, highest, is_folded, height),
+            data_y=lambda place: value_at(place, highest, is_folded, height),
+            x_scale=x_scale,
+            y_scale=y_scale,
+            x_axis=x_axis,
+            y_axis=y_axis,
+            low_high=(domain[0], domain[1]),
+            beside=NAMES,
+            top_bottom=(-10, height),  # a name may reach into the room under the title
+            palette=palette,
+        )
     n_hits = int(rows.is_hit.sum())
     n_variants = int(rows.n_binned.sum())
+    of = "the genome" if chromosome is None else f"chromosome {chromosome}"
+    named = ""
+    if peaks is not None and has_peaks:
+        named = f" The highest peaks are {', '.join(peaks.label)}."
     return finish(
         alt.layer(*layers),
         palette,
-        title="Association along the genome",
+        title=f"Association along {of}",
         subtitle=[
             f"{n_variants:,} variants, {n_hits:,} with −log10 p ≥ {hits:.2f}",
             f"{test} test" if test else "",
         ],
         description=(
-            f"Manhattan plot of {n_variants:,} variants; {n_hits:,} reach {hits:.2f}; "
-            f"the largest −log10 p is {max([0.0, *rows.neg_log10_p]):.1f}."
+            f"Manhattan plot of {n_variants:,} variants along {of}; {n_hits:,} reach "
+            f"{hits:.2f}; the largest −log10 p is {max([0.0, *rows.neg_log10_p]):.1f}.{named}"
         ),
         height=height,
         canvas=True,
     )
 
 
-def _x(chromosomes: pd.DataFrame) -> tuple[alt.Scale, alt.Axis]:
+def drawn_rows(points: pd.DataFrame, hits: float, palette: Palette) -> pd.DataFrame:
+    """Return the points as they are drawn, the highest last, and no column that is not drawn."""
+    rows = points[[*_DRAWN]].sort_values("neg_log10_p")
+    rows["is_hit"] = rows.neg_log10_p >= hits
+    slate = rows.parity.map({0: palette.chromosome, 1: palette.chromosome_other})
+    rows["colour"] = slate.where(~rows.is_hit, palette.hit)
+    rows["gene"] = rows.gene.fillna("").replace("", "none")
+    # As few bytes as a screen needs: words that repeat are sent once, and no number is wider.
+    narrow = dict.fromkeys(("x", "neg_log10_p"), "float32")
+    narrow |= dict.fromkeys(("variant_index", "pos", "n_binned"), "int32")
+    narrow |= dict.fromkeys(("chrom", "gene", "colour"), "category")
+    return rows.drop(columns="parity").astype(narrow)
+
+
+def genome_x(chromosomes: pd.DataFrame, right: Any) -> tuple[alt.Scale, alt.Axis]:
+    """Return the scale of the whole genome, up to the pixel `right`, and its axis."""
     low, high = float(chromosomes.start.min()), float(chromosomes.end.max())
     scale = alt.Scale(
         domain=[low, high],
-        range=[6, _right()],
+        range=[6, right],
         nice=False,
     )
     middles = [float(value) for value in chromosomes.middle]
@@ -146,7 +194,27 @@ def _x(chromosomes: pd.DataFrame) -> tuple[alt.Scale, alt.Axis]:
     return scale, axis
 
 
-def _y(highest: float, is_folded: bool, height: int) -> tuple[alt.Scale, alt.Axis]:
+def _chromosome_x(
+    chromosomes: pd.DataFrame, chromosome: str, rows: pd.DataFrame
+) -> tuple[alt.Scale, alt.Axis]:
+    """Return the scale of one chromosome and its axis, in Mb."""
+    span = chromosomes[chromosomes.chrom == chromosome]
+    length = float((span.end - span.start).sum())
+    scale = alt.Scale(domain=[0.0, max([1.0, length, *rows.x])], range=[6, right_end()], nice=False)
+    return scale, megabase_axis(chromosome)
+
+
+def megabase_axis(chromosome: str) -> alt.Axis:
+    """Return the axis of positions in bases that is labelled in Mb."""
+    return alt.Axis(
+        title=f"Position on chromosome {chromosome} (Mb)",
+        labelExpr="format(datum.value / 1e6, ',~f')",
+        tickCount=pixels("width > 900 ? 12 : width > 500 ? 7 : 4"),
+        grid=False,
+    )
+
+
+def folded_y(highest: float, is_folded: bool, height: int) -> tuple[alt.Scale, alt.Axis]:
     if not is_folded:
         scale = alt.Scale(domain=[0, highest], range=[height, 0], nice=False)
         return scale, alt.Axis(title="−log10 p", tickCount=6, tickMinStep=1)
@@ -163,7 +231,7 @@ def _fold_place(height: int) -> float:
     return 0.3 * height
 
 
-def _place(y: float, highest: float, is_folded: bool, height: int) -> float:
+def place_of(y: float, highest: float, is_folded: bool, height: int) -> float:
     """Return the pixel of a value, from above, as the scale of `_y` will place it."""
     if not is_folded:
         return height * (1 - y / highest)
@@ -173,7 +241,17 @@ def _place(y: float, highest: float, is_folded: bool, height: int) -> float:
     return fold * (1 - (y - FOLD_AT) / (highest - FOLD_AT))
 
 
-def _names(names: pd.Series, places: list[float], palette: Palette) -> list[AnyChart]:
+def value_at(place: float, highest: float, is_folded: bool, height: int) -> float:
+    """Return the value at a pixel: the inverse of `_place`."""
+    if not is_folded:
+        return highest * (1 - place / height)
+    fold = _fold_place(height)
+    if place >= fold:
+        return FOLD_AT * (height - place) / (height - fold)
+    return FOLD_AT + (highest - FOLD_AT) * (1 - place / fold)
+
+
+def line_names(names: pd.Series, places: list[float], palette: Palette) -> list[AnyChart]:
     """Return the names of the lines at their right end: beside the points, or on them if narrow."""
     layers: list[AnyChart] = []
     for name, place in zip(names, places, strict=True):
@@ -215,7 +293,7 @@ def _handle(
     arrow = {"size": 34, "filled": True, "opacity": 1, "color": palette.background}
     return [
         chart.mark_rule(
-            strokeDash=DASH_CUT, strokeWidth=2, color=palette.ink, x=0, x2=_right()
+            strokeDash=DASH_CUT, strokeWidth=2, color=palette.ink, x=0, x2=right_end()
         ).encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis)),
         chart.mark_rect(color=palette.ink, cornerRadius=HANDLE / 2).encode(
             x=x(0),
@@ -231,14 +309,14 @@ def _handle(
     ]
 
 
-def _fold(y_scale: alt.Scale, y_axis: alt.Axis, palette: Palette) -> AnyChart:
+def fold_band(y_scale: alt.Scale, y_axis: alt.Axis, palette: Palette) -> AnyChart:
     """Return the mark of the place above which the axis is folded."""
     rule = alt.Chart(pd.DataFrame({"y": [FOLD_AT]})).mark_rule(
-        strokeWidth=5, color=palette.removed, x=0, x2=_right()
+        strokeWidth=5, color=palette.removed, x=0, x2=right_end()
     )
     return rule.encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis))
 
 
-def _right() -> object:
+def right_end() -> object:
     """Return where the points end and the names of the lines begin."""
     return pixels(f"width - (width > {WIDE} ? {NAMES} : 0)")

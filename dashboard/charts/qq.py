@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.frame import AnyChart, finish, tooltip
+from dashboard.charts.frame import WIDE, AnyChart, finish, pixels, tooltip
 from dashboard.theme import DASH_REFERENCE, LIGHT, Palette
+
+_SHAPES = ("circle", "square", "triangle-up", "diamond")
 
 
 def qq(
@@ -19,7 +23,9 @@ def qq(
 ) -> AnyChart:
     """Return observed against expected −log10 p with its identity line and 95 % band.
 
-    `points` has expected, observed (already thinned), `band` has expected, lower, upper.
+    `points` has expected, observed (already thinned), `band` has expected, lower, upper. With
+    stratum, rank (0 to 3, the rarest first) and n in `points`, each stratum of allele frequency
+    has its own colour and shape.
     `lambda_gc` None means that it is not defined for these variants.
     """
     most_x = float(max([1.0, *points.expected, *band.expected])) * 1.02
@@ -39,24 +45,70 @@ def qq(
         .mark_line(strokeDash=DASH_REFERENCE, strokeWidth=1.5, color=palette.reference)
         .encode(x=x, y=alt.Y("observed:Q", scale=y_scale, axis=y_axis))
     )
+    strata = _strata(points)
+    ranks = dict(zip(points.stratum, points["rank"], strict=True)) if strata else {}
+    rows = points
+    if strata:
+        rows = points.assign(named=points.stratum.map(strata))
     dots = (
-        alt.Chart(points)
-        .mark_circle(size=22, color=palette.bar, opacity=1)
+        alt.Chart(rows)
+        .mark_point(filled=True, size=24, color=palette.bar, opacity=1)
         .encode(
             x=x,
             y=alt.Y("observed:Q", scale=y_scale, axis=y_axis),
             tooltip=tooltip(
-                expected=("Expected −log10 p", ".2f"), observed=("Observed −log10 p", ".2f")
+                **({"named": ("Allele frequency", "")} if strata else {}),
+                expected=("Expected −log10 p", ".2f"),
+                observed=("Observed −log10 p", ".2f"),
             ),
         )
     )
+    if strata:
+        dots = dots.encode(**_by_stratum(strata, ranks, palette))
     value = "not defined" if lambda_gc is None else f"{lambda_gc:.3f}"
     return finish(
         alt.layer(area, identity, dots),
         palette,
         title=f"Q–Q plot, λ = {value}",
-        subtitle=["Band: 95% of studies without association", note],
-        description=f"Observed against expected p-values; genomic inflation lambda is {value}.",
+        subtitle=[
+            "Band: 95% of studies without association"
+            + (", of all variants together" if strata else ""),
+            note,
+        ],
+        description=f"Observed against expected p-values; genomic inflation lambda is {value}."
+        + (f" Strata of allele frequency: {', '.join(strata.values())}." if strata else ""),
         height=380,
         canvas=True,
     )
+
+
+def _strata(points: pd.DataFrame) -> dict[str, str]:
+    """Return the strata that there are with their names in the legend, the rarest first."""
+    if "stratum" not in points:
+        return {}
+    sizes = points.drop_duplicates("stratum").set_index("stratum")["n"]
+    return {name: f"{name} ({n:,})" for name, n in sizes.items() if n}
+
+
+def _by_stratum(strata: dict[str, str], ranks: dict[str, int], palette: Palette) -> dict[str, Any]:
+    """Return the encodings that tell strata apart, by colour and by shape."""
+    # A stratum keeps its colour where a rarer one is empty.
+    order = [ranks[name] for name in strata]
+    legend = alt.Legend(
+        title="Minor allele frequency (variants)",
+        columns=pixels(f"width > {WIDE} ? 4 : width > 240 ? 2 : 1"),
+        symbolOpacity=1,
+    )
+    names = [*strata.values()]
+    return {
+        "color": alt.Color(
+            "named:N",
+            scale=alt.Scale(domain=names, range=[palette.strata[i] for i in order]),
+            legend=legend,
+        ),
+        "shape": alt.Shape(
+            "named:N",
+            scale=alt.Scale(domain=names, range=[_SHAPES[i] for i in order]),
+            legend=legend,
+        ),
+    }

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders, state, strip
-from dashboard.charts.genotype_mosaic import genotype_mosaic
+from dashboard import elements, loaders, state, strip, work
 from dashboard.charts.manhattan import manhattan
 from dashboard.charts.p_histogram import p_histogram
 from dashboard.charts.qq import qq
+from dashboard.charts.region import region
+from dashboard.charts.volcano import volcano
 from dashboard.view import View
+from dashboard.views import places, second_half, variant
 from pipeline.association import ALPHA, Association
-from pipeline.quality import TITLES
-from pipeline.summaries import p_bins, qq_points, variant_card
-
-TEST_WORDS = {
-    "genotypic": "genotypic chi-squared",
-    "genotypic_df4": "genotypic chi-squared, df 4",
-    "allelic": "allelic chi-squared",
-    "trend": "Cochran-Armitage trend",
-}
+from pipeline.summaries import find_variants, p_bins, peaks
 
 
 def show(view: View) -> None:
@@ -31,104 +26,177 @@ def show(view: View) -> None:
     strip.show(view)
     found = view.analysis.association
     if found is None:
-        elements.empty(view.analysis.problem)
+        _nothing_tested(view)
         return
-    _manhattan(view, found)
-    elements.method("association")
-    _significant(found)
-    left, right = st.columns(2)
-    with left:
-        points, band = qq_points(found)
-        lambda_gc = None if math.isnan(found.lambda_gc) else found.lambda_gc
-        made = qq(points, band, lambda_gc, found.lambda_note, palette=elements.palette())
-        elements.chart(made, key="qq")
-    with right:
-        elements.chart(p_histogram(p_bins(found), palette=elements.palette()), key="p_histogram")
-    _top(view, found)
-
-
-def _manhattan(view: View, found: Association) -> None:
-    points, chromosomes = loaders.manhattan(view.cohort, view.settings, view.analysis)
-    lines = pd.DataFrame(
-        [
-            {"label": "5e-8 genome-wide", "y": -math.log10(5e-8)},
-            {"label": f"Bonferroni of {found.n_tested:,} tests", "y": found.bonferroni},
-            {"label": "1e-5 suggestive", "y": 5.0},
-        ]
-    )
-    selection = view.settings.selection
-    line = None
-    if selection.top is None:
-        line = (-math.log10(selection.max_p), view.analysis.n_entering)
-    made = manhattan(
-        points, chromosomes, lines, selection_line=line, hits=found.bonferroni,
-        test=TEST_WORDS[found.test], palette=elements.palette(),
-    )  # fmt: skip
+    _warnings(view, found)
+    place = places.choose(view, loaders.chromosome_names(view.cohort))
     chosen = state.get("variant")
-    place, beside = st.columns([5, 3]) if chosen is not None else (st.container(), None)
-    with place:
-        event = elements.chart(made, key="manhattan", on_select="rerun", selection_mode="hit")
+    picture, beside = st.columns([5, 3]) if chosen is not None else (st.container(), None)
+    with picture:
+        _picture(view, found, place)
+    if beside is not None:
+        with beside:
+            variant.card(view, found, chosen)
+    elements.method("association")
+    _significant(view, found)
+    _search(view, found)
+    _top(view, found)
+    _together(view, found)
+    second_half.show(view, found)
+
+
+def _nothing_tested(view: View) -> None:
+    """Say why, and offer what helps."""
+    analysis = view.analysis
+    if not analysis.n_to_regress:
+        elements.empty(analysis.problem)
+        return
+    elements.empty(
+        f"Logistic regression is computed in the background: {analysis.n_to_regress:,} variants "
+        "wait for it. What is done once is kept, so that thresholds then move at once."
+    )
+    if st.button("Compute", icon=":material/calculate:", type="primary"):
+        work.submit("regress", view.payload())
+
+
+def _warnings(view: View, found: Association) -> None:
+    doubt = loaders.structure_doubt(view.cohort, view.settings, view.analysis, view.definition)
+    if doubt:
+        st.warning(doubt, icon=":material/warning:")
+    asked = view.settings.association
+    if asked.correction != "permutation" or view.analysis.max_t is not None:
+        return
+    if asked.test == "logistic":
+        elements.empty("Labels are permuted for the tests of counts alone; choose one of these.")
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f":material/shuffle: {asked.n_permutations:,} permutations of these variants are not "
+            "computed yet; the line comes with them."
+        )
+        if st.button("Permute", icon=":material/shuffle:"):
+            work.submit("permute", view.payload())
+
+
+def _picture(view: View, found: Association, place: places.Place) -> None:
+    """Draw the genome, a chromosome or a region; a click chooses a variant."""
+    draw = _region if place.is_region else _manhattan
+    made = draw(view, found, place)
+    event = elements.chart(made, key=f"manhattan-{place}", on_select="rerun", selection_mode="hit")
     hit = (event.selection.get("hit") or [{}])[0].get("variant_index") if event else None
     if state.is_new("manhattan_hit", hit):
         state.put("variant", int(hit))
         st.rerun()
-    if beside is not None:
-        with beside:
-            _card(view, found, chosen)
 
 
-def _card(view: View, found: Association, variant_index: int) -> None:
-    card = variant_card(view.cohort, view.analysis.filtered, found, variant_index)
-    if not card:
-        return
-    with st.container(border=True):
-        st.markdown(f"**{card['variant_id']}**")
-        gene = card["gene"] if isinstance(card["gene"], str) else "no gene within 1 kb"
-        st.caption(f"{card['rsid'] or 'no rsID'} · {gene}")
-        if card["removed_by"]:
-            elements.empty(f"Removed by “{TITLES[card['removed_by']]}” under these thresholds.")
-        else:
-            elements.chart(
-                genotype_mosaic(card["genotypes"], palette=elements.palette()), key="mosaic"
-            )
-            st.table(_card_table(card), border="horizontal", hide_index=True, hide_header=True)
-            if card["is_doubtful"]:
-                st.caption(
-                    ":material/warning: An expected count is small: the chi-squared p is doubtful."
-                )
-        if st.button("Close", key="close_card"):
-            state.put("variant", None)
-            st.rerun()
+def _manhattan(view: View, found: Association, place: places.Place) -> elements.AnyChart:
+    points, chromosomes = loaders.manhattan(view.cohort, view.settings, view.analysis)
+    if place.chrom:
+        points = loaders.chromosome_points(
+            view.cohort, view.settings, view.analysis, place.chrom_order
+        )
+    selection = view.settings.selection
+    line = None
+    if selection.top is None and not place.chrom:
+        line = (-math.log10(selection.max_p), view.analysis.n_entering)
+    hits = view.analysis.line(view.settings.association)
+    return manhattan(
+        points, chromosomes, _lines(view, found), selection_line=line, hits=hits,
+        test=variant.TEST_WORDS[found.test], peaks=peaks(points, min(hits, 1e9)),
+        chromosome=place.chrom or None, palette=elements.palette(),
+    )  # fmt: skip
 
 
-def _card_table(card: dict) -> pd.DataFrame:
-    odds = "none: an empty cell"
-    if not math.isnan(card["odds_ratio"]):
-        odds = f"{card['odds_ratio']:.2f} ({card['ci_low']:.2f} to {card['ci_high']:.2f})"
-    qual = "none" if pd.isna(card["qual"]) else f"{card['qual']:,.0f}"
-    rows = [
-        *((TEST_WORDS[name], f"p {10 ** -log_p:.2e}" if not math.isnan(log_p) else "no test")
-          for name, log_p in card["tests"].items()),
-        ("Odds ratio, alternate", odds),
-        ("Frequency, cases", f"{card['case_alt_frequency']:.4f}"),
-        ("Frequency, controls", f"{card['control_alt_frequency']:.4f}"),
-        ("Hardy-Weinberg, controls", f"p {10 ** -card['hwe_neg_log10_p']:.2g}"),
-        ("Called, cases", f"{card['case_call_rate']:.1%}"),
-        ("Called, controls", f"{card['control_call_rate']:.1%}"),
-        ("Site quality", qual),
-        ("Filter", card["filter"] or "none"),
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["Figure", "Value"])
+def _region(view: View, found: Association, place: places.Place) -> elements.AnyChart:
+    points, genes = loaders.region(
+        view.cohort, view.settings, view.analysis,
+        (place.chrom_order, place.start, place.end), _lead(place),
+    )  # fmt: skip
+    lead = points.loc[points["is_lead"], "variant_id"]
+    return region(
+        points, genes, chrom=place.chrom, start=place.start, end=place.end,
+        lead=lead.iloc[0] if len(lead) else "", lines=_lines(view, found),
+        test=variant.TEST_WORDS[found.test],
+        palette=elements.palette(),
+    )  # fmt: skip
 
 
-def _significant(found: Association) -> None:
+def _lead(place: places.Place) -> int | None:
+    """Return the variant whose linkage is shown: the one chosen, as far as it lies there."""
+    chosen, where = state.get("variant"), state.get("variant_place")
+    if chosen is None or where is None:
+        return None
+    chrom, pos = where
+    return chosen if chrom == place.chrom and place.start <= pos <= place.end else None
+
+
+def _lines(view: View, found: Association) -> pd.DataFrame:
+    """Return the lines of the plot: the two usual ones and that of each correction."""
+    lines = {
+        "5e-8 genome-wide": -math.log10(5e-8),
+        f"Bonferroni of {found.n_tested:,} tests": found.bonferroni,
+        "1e-5 suggestive": 5.0,
+    }
+    asked = view.settings.association
+    if asked.correction == "bh":
+        lines["Benjamini-Hochberg"] = found.line("bh")
+    if asked.correction == "raw":
+        lines["0.05 uncorrected"] = found.line("raw")
+    if asked.correction == "permutation" and view.analysis.max_t:
+        n = len(view.analysis.max_t.largest)
+        lines[f"{n:,} permutations"] = view.analysis.line(asked)
+    return pd.DataFrame(
+        [{"label": label, "y": y} for label, y in lines.items() if math.isfinite(y)]
+    )
+
+
+def _significant(view: View, found: Association) -> None:
     counts = found.significant()
     doubtful = int(found.is_doubtful.sum())
+    permuted = ""
+    if view.analysis.max_t:
+        line = view.analysis.max_t.line()
+        permuted = f", {int((found.neg_log10_p > line).sum()):,} permutation"
+    switched = ""
+    if found.n_switched:
+        switched = f", of which {found.n_switched:,} show Fisher's exact p"
+    if found.n_hidden:
+        switched = f" and {found.n_hidden:,} are hidden"
     st.caption(
         f"{found.n_tested:,} variants tested. Below {ALPHA:g}: {counts['raw']:,} uncorrected (as "
-        f"the paper), {counts['bh']:,} Benjamini-Hochberg, {counts['bonferroni']:,} Bonferroni. "
-        f"{doubtful:,} have a small expected count."
+        f"the paper), {counts['bh']:,} Benjamini-Hochberg, {counts['bonferroni']:,} Bonferroni"
+        f"{permuted}. {doubtful:,} have a small expected count{switched}."
     )
+    if found.regression is not None:
+        n_firth = int(found.regression.is_firth.sum())
+        notes = " ".join(found.regression.notes)
+        st.caption(
+            f"Logistic regression of {found.regression.n_people_used:,} people; {n_firth:,} "
+            f"variants by Firth's penalised likelihood. {notes}"
+        )
+
+
+def _search(view: View, found: Association) -> None:
+    with st.expander("Why is my variant not shown?", icon=":material/search:"):
+        text = st.text_input(
+            "rsID, position or gene", placeholder="rs17160776, 1:985900 or AGRN", key="find_tested"
+        )
+        if not text:
+            return
+        rows = find_variants(
+            view.cohort, view.analysis.filtered, text, found=found, drawn=_drawn(view)
+        )
+        if rows.empty:
+            elements.empty(f"No variant of this cohort answers to {text}.")
+            return
+        shown = {"variant_id": "Variant", "rsid": "rsID", "gene": "Gene", "reason": "Why"}
+        elements.table(rows[list(shown)].rename(columns=shown))
+
+
+def _drawn(view: View) -> np.ndarray:
+    """Return the variants that stand for themselves in the plot of the genome."""
+    points, _ = loaders.manhattan(view.cohort, view.settings, view.analysis)
+    return points["variant_index"].to_numpy()
 
 
 def _top(view: View, found: Association) -> None:
@@ -160,3 +228,22 @@ def _top(view: View, found: Association) -> None:
     if state.is_new("top_row", row):
         state.put("variant", int(table["variant_index"].iloc[row]))
         st.rerun()
+
+
+def _together(view: View, found: Association) -> None:
+    """Draw what the tests look like together: QQ, p, odds ratios."""
+    palette = elements.palette()
+    left, right = st.columns(2)
+    with left:
+        points, band = loaders.qq(view.cohort, view.settings, view.analysis)
+        lambda_gc = None if math.isnan(found.lambda_gc) else found.lambda_gc
+        elements.chart(qq(points, band, lambda_gc, found.lambda_note, palette=palette), key="qq")
+    with right:
+        elements.chart(p_histogram(p_bins(found), palette=palette), key="p_histogram")
+    odds = loaders.volcano(view.cohort, view.settings, view.analysis)
+    hits = view.analysis.line(view.settings.association)
+    made = volcano(
+        odds, _lines(view, found), hits=hits, n_tested=found.n_tested,
+        test=variant.TEST_WORDS[found.test], palette=palette,
+    )  # fmt: skip
+    elements.chart(made, key="volcano")

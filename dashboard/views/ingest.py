@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, elements, state, work
+from dashboard import access, elements, folders, work
+from dashboard.views.genes import GENE_FILES
 from pipeline.errors import PipelineError
 from pipeline.sources.formats import SUFFIXES, people_table
 from pipeline.sources.phenotypes import Columns, read_header_line, read_phenotypes
 
 TABLES = (".tsv", ".txt", ".csv", ".tsv.gz", ".tab", ".fam", ".psam")
 _PREVIEW = 5  # people shown of a phenotype table
-GENES = (".gtf", ".gtf.gz", ".gff3", ".gff3.gz", ".bed", ".bed.gz", ".txt", ".txt.gz")
 
 
 def form() -> None:
@@ -29,16 +28,7 @@ def form() -> None:
 
 
 def _form() -> None:
-    roots = access.allowed_folders()
-    left, right = st.columns([3, 1], vertical_alignment="bottom")
-    typed = left.text_input(
-        "Folder on this machine",
-        value=str(roots[0]),
-        key="ingest_folder",
-        help="Files are read where they lie; nothing is uploaded.",
-    )
-    folder = access.allowed_folder(typed)
-    _go_to_folder(right, folder)
+    folder = folders.choose("ingest")
     genotypes = access.files_in(folder, SUFFIXES)
     if not genotypes:
         elements.empty("This folder has no VCF, BCF, PLINK or GenNet file; name another one above.")
@@ -57,7 +47,10 @@ def _form() -> None:
         help="PLINK and GenNet files bring their own: .fam, .psam, subjects.csv.",
     )
     genes = right.selectbox(
-        "Genes (may be left out)", access.files_in(folder, GENES), index=None, key="ingest_genes"
+        "Genes (may be left out)",
+        access.files_in(folder, GENE_FILES),
+        index=None,
+        key="ingest_genes",
     )
     if not chosen or not table:
         elements.empty("Choose the genotypes and the phenotype table of the study.")
@@ -85,24 +78,6 @@ def _form() -> None:
             },
         }  # fmt: skip
         work.submit("ingest", payload)
-
-
-def _go_to_folder(place: Any, folder: Path) -> None:
-    """Offer the folders inside and the one above."""
-    above = access.folder_above(folder)
-    targets = {"Up": str(above)} if above else {}
-    targets |= {name: str(folder / name) for name in access.folders_in(folder)}
-    with place.popover("Other folders", icon=":material/folder:", disabled=not targets,
-                       width="stretch"):  # fmt: skip
-        for name, target in targets.items():
-            st.button(
-                name,
-                icon=":material/arrow_upward:" if name == "Up" else ":material/folder:",
-                key=f"ingest_go_{target}",
-                type="tertiary",
-                on_click=state.set_widgets,
-                args=({"ingest_folder": target},),
-            )
 
 
 def _columns(table: Path) -> Columns:

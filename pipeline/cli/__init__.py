@@ -12,12 +12,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.cli import cohort_verbs, export_verbs, run_verbs, structure_verbs
+from pipeline.cli import cohort_verbs, export_verbs, gene_verbs, run_verbs, structure_verbs
 from pipeline.errors import Cancelled, PipelineError
 from pipeline.files import cache_dir
 
 _VERBS = (
-    *cohort_verbs.VERBS, *structure_verbs.VERBS, *export_verbs.VERBS, *run_verbs.VERBS
+    *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
+    *run_verbs.VERBS,
 )  # fmt: skip
 
 

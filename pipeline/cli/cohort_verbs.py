@@ -133,7 +133,8 @@ def _ingest(asked: argparse.Namespace) -> None:
     for warning in made.warnings:
         warn(warning)
     if asked.genes:
-        annotate(asked.cache, asked.name, asked.genes)
+        for warning in annotate(asked.cache, asked.name, asked.genes).warnings:
+            warn(warning)
     summary = describe_ingest(asked.cache, made)
     emit(asked, summary, lambda: [_cohort_line(summary)])
 
@@ -141,18 +142,41 @@ def _ingest(asked: argparse.Namespace) -> None:
 def _annotate_arguments(sub: argparse.ArgumentParser) -> None:
     add_name(sub)
     sub.add_argument("--genes", required=True, type=Path, metavar="FILE")
+    sub.add_argument(
+        "--consequences",
+        type=Path,
+        metavar="FILE",
+        help="VCF of VEP, SnpEff, bcftools csq or ANNOVAR, or a multianno.txt",
+    )
+    sub.add_argument(
+        "--fasta",
+        type=Path,
+        metavar="FILE",
+        help="reference genome: tells coding changes of what --consequences lacks",
+    )
 
 
 def _annotate(asked: argparse.Namespace) -> None:
     from pipeline.annotation import annotate
 
-    made = annotate(asked.cache, asked.name, asked.genes, reporter())
+    made = annotate(
+        asked.cache,
+        asked.name,
+        asked.genes,
+        reporter(),
+        consequences=asked.consequences,
+        fasta=asked.fasta,
+    )
+    for warning in made.warnings:
+        warn(warning)
     emit(
         asked,
         made,
         lambda: [
             f"{made.n_genes:,} genes; {made.n_variants_with_gene:,} of {made.n_variants:,} "
-            "variants lie in or within 1 kb of one"
+            "variants lie in or within 1 kb of one",
+            f"{made.n_variants_with_region:,} variants have a region, "
+            f"{made.n_variants_with_consequence:,} a consequence",
         ],
     )
 
@@ -269,23 +293,44 @@ def _removed(n: int) -> str:
 
 def _associate_arguments(sub: argparse.ArgumentParser) -> None:
     add_name(sub)
-    sub.add_argument("--test", help="genotypic, genotypic_df4, allelic or trend")
+    sub.add_argument(
+        "--test",
+        help="genotypic, genotypic_df4, allelic, trend, dominant, recessive, fisher or logistic",
+    )
+    sub.add_argument(
+        "--covariates", nargs="+", metavar="COLUMN", help="what logistic regression adjusts for"
+    )
+    sub.add_argument("--components", help="first principal components that it adjusts for")
+    sub.add_argument("--permutations", metavar="N", help="permute the labels that often (max-T)")
     sub.add_argument("--out", type=Path, metavar="FILE", help="one row a kept variant, TSV")
     add_settings(sub)
 
 
 def _associate(asked: argparse.Namespace) -> None:
     from pipeline.association import associate, association_table, write_association
+    from pipeline.covariates import structure_warning
+    from pipeline.logistic import regress
+    from pipeline.permutation import max_t
     from pipeline.quality import filter_variants
 
-    if asked.test:
-        asked.set.append([f"association.test={asked.test}"])
+    _set_association(asked)
     settings = analysis_settings(asked)
+    how = settings.association
     out = existing_parent(asked.out) if asked.out else None
     cohort = _counted(asked, settings)
     filtered = filter_variants(cohort, settings.quality, settings.people)
     warn_of_guess(filtered.definition)
-    found = associate(cohort, filtered, settings.association)
+    regression = regress(cohort, filtered, how, reporter()) if how.test == "logistic" else None
+    found = associate(cohort, filtered, how, regression)
+    if regression:
+        for note in regression.notes:
+            warn(note)
+    doubt = structure_warning(cohort, filtered.definition, found.lambda_gc, how, found.n_of_lambda)
+    if doubt:
+        warn(doubt)
+    permuted = None
+    if how.correction == "permutation":
+        permuted = max_t(cohort, filtered, how, reporter())
     if out:
         write_association(association_table(cohort, filtered, found), out)
     value = {
@@ -296,6 +341,13 @@ def _associate(asked: argparse.Namespace) -> None:
         "out": str(out) if out else None,
         "doubtful": int(found.is_doubtful.sum()),
     }
+    if permuted:
+        line = found.line("permutation", permuted)
+        value["permutation"] = {
+            "permutations": len(permuted.largest),
+            "neg_log_10_p_line": line,
+            "significant": int((found.neg_log10_p > line).sum()),
+        }
     emit(
         asked,
         value,
@@ -307,6 +359,18 @@ def _associate(asked: argparse.Namespace) -> None:
             f"{settings.association.min_expected:g}",
         ],
     )
+
+
+def _set_association(asked: argparse.Namespace) -> None:
+    """Turn the options that are short for settings of the association into these."""
+    given = {
+        "test": asked.test,
+        "covariates": ",".join(asked.covariates) if asked.covariates else None,
+        "n_components": asked.components,
+        "n_permutations": asked.permutations,
+        "correction": "permutation" if asked.permutations else None,
+    }
+    asked.set.append([f"association.{name}={value}" for name, value in given.items() if value])
 
 
 def _nothing(_: argparse.ArgumentParser) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 from pipeline.cli.options import add_name, add_settings, analysis_settings, existing_parent
 from pipeline.cli.output import Verb, emit, reporter, warn, warn_of_guess
 
-_FORMATS = ("vcf", "plink", "gennet", "ssf", "lists")  # export.FORMATS, not loaded for --help
+# export.FORMATS, not loaded for --help
+_FORMATS = ("vcf", "plink", "gennet", "ssf", "pheweb", "locuszoom", "lists")
 
 
 def _export_arguments(sub: argparse.ArgumentParser) -> None:
@@ -17,15 +18,16 @@ def _export_arguments(sub: argparse.ArgumentParser) -> None:
         "--format",
         required=True,
         choices=_FORMATS,
-        help="VCF; PLINK 1; GenNet; GWAS-SSF of the association; lists for plink2 "
-        "--keep and --extract",
+        help="VCF; PLINK 1; GenNet; the association as GWAS-SSF, for PheWeb or for LocusZoom; "
+        "lists for plink2 --keep and --extract",
     )
     sub.add_argument(
         "--out",
         required=True,
         type=Path,
         metavar="PATH",
-        help="vcf: .vcf.gz, ssf: .tsv, gennet: a folder, plink and lists: a prefix; "
+        help="vcf: .vcf.gz, ssf: .tsv, pheweb and locuszoom: .tsv.gz, gennet: a folder, plink and "
+        "lists: a prefix; "
         "single people's genotypes go there",
     )
     sub.add_argument("--force", action="store_true", help="overwrite what is there")

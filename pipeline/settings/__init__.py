@@ -12,6 +12,7 @@ from pipeline.settings.association import AssociationSettings
 from pipeline.settings.base import NO_PAPER_VALUE, Settings, explain
 from pipeline.settings.encoding import EncodingSettings
 from pipeline.settings.evaluation import EvaluationSettings
+from pipeline.settings.genes import GeneSettings
 from pipeline.settings.ingest import IngestSettings
 from pipeline.settings.network import NetworkSettings
 from pipeline.settings.people import PeopleSettings
@@ -28,6 +29,7 @@ __all__ = [
     "AssociationSettings",
     "EncodingSettings",
     "EvaluationSettings",
+    "GeneSettings",
     "IngestSettings",
     "NetworkSettings",
     "PeopleSettings",
@@ -109,9 +111,11 @@ def _assignment(text: str) -> tuple[str, Any]:
 def describe() -> list[dict[str, Any]]:
     """Return one row a setting: name, default, bounds, unit, help, the paper's value."""
     rows = []
-    stages: dict[str, Any] = {"ingest": IngestSettings, "structure": StructureSettings} | {
-        stage: info.annotation for stage, info in AnalysisSettings.model_fields.items()
-    }
+    stages: dict[str, Any] = {
+        "ingest": IngestSettings,
+        "structure": StructureSettings,
+        "genes": GeneSettings,
+    } | {stage: info.annotation for stage, info in AnalysisSettings.model_fields.items()}
     for stage, group in stages.items():
         schema = group.model_json_schema()["properties"]
         for field, info in group.model_fields.items():

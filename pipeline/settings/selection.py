@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.settings.association import Test
+from pipeline.settings.association import CountTest
 from pipeline.settings.base import Settings, setting
 
 
@@ -18,7 +18,7 @@ class SelectionSettings(Settings):
         label="Protocol",
         paper="published",
     )
-    test: Test = setting(
+    test: CountTest = setting(
         "genotypic",
         "The test that ranks the variants.",
         label="Selection test",

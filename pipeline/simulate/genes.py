@@ -126,16 +126,31 @@ def _exon_offsets(rng: np.random.Generator, room: int) -> list[tuple[int, int]]:
 
 
 def gtf_lines(genes: tuple[Gene, ...]) -> Iterator[bytes]:
-    """Yield the GTF (1-based, closed): a gene, its transcript, its exons in genome order."""
+    """Yield the GTF (1-based, closed): a gene, its transcript, its exons in genome order.
+
+    Every exon is coding from end to end, as genes have no untranslated ends here.
+    """
     yield b"#!genome-build GRCh37-like, simulated\n"
     for gene in genes:
         names = f'gene_id "{gene.name}"; gene_name "{gene.name}";'
         transcript = f'{names} transcript_id "{gene.name}.1";'
-        rows = [("gene", gene.start, gene.end, f'{names} gene_biotype "protein_coding";')]
-        rows.append(("transcript", gene.start, gene.end, transcript))
-        for rank, (start, end) in enumerate(gene.exons, 1):
+        rows = [("gene", gene.start, gene.end, ".", f'{names} gene_biotype "protein_coding";')]
+        rows.append(("transcript", gene.start, gene.end, ".", transcript))
+        for rank, (start, end), frame in zip(
+            range(1, len(gene.exons) + 1), gene.exons, _frames(gene), strict=True
+        ):
             number = rank if gene.strand == "+" else len(gene.exons) + 1 - rank
-            rows.append(("exon", start, end, f'{transcript} exon_number "{number}";'))
-        for feature, start, end, attributes in rows:
-            line = f"{gene.chrom}\texolens\t{feature}\t{start}\t{end}\t.\t{gene.strand}\t.\t"
+            attributes = f'{transcript} exon_number "{number}";'
+            rows += [("exon", start, end, ".", attributes), ("CDS", start, end, frame, attributes)]
+        for feature, start, end, frame, attributes in rows:
+            line = f"{gene.chrom}\texolens\t{feature}\t{start}\t{end}\t.\t{gene.strand}\t{frame}\t"
             yield f"{line}{attributes}\n".encode()
+
+
+def _frames(gene: Gene) -> list[str]:
+    """Return for each exon the bases to leave before the first whole codon, in genome order."""
+    exons = gene.exons if gene.strand == "+" else gene.exons[::-1]
+    lengths = [end - start + 1 for start, end in exons]
+    before = [sum(lengths[:i]) for i in range(len(lengths))]
+    frames = [str(-n % 3) for n in before]
+    return frames if gene.strand == "+" else frames[::-1]

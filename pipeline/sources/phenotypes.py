@@ -33,7 +33,7 @@ FAMILY_NAMES = ("fid", "#fid", "family_id", "family")
 FAM_COLUMNS = ("FID", "IID", "PAT", "MAT", "SEX", "PHENO")
 
 UNKNOWN = "unknown"
-_NOT_THERE = {"", ".", "na", "nan", "n/a", "null", "none"}
+NOT_THERE = {"", ".", "na", "nan", "n/a", "null", "none"}
 _PLINK_CODES = {"1": "control", "2": "case", "0": UNKNOWN, "-9": UNKNOWN}
 _PLINK_COLUMNS = {"fid", "#fid", "iid", "#iid", "sid", "pat", "mat", "sex"}
 _POINTERS = {"genotype_row"}  # GenNet's way to the genotypes, nothing about the person
@@ -104,7 +104,7 @@ def read_phenotypes(path: Path, columns: Columns | None = None) -> Phenotypes:
         diagnosis = coding.get(row[diagnosis_column], row[diagnosis_column])
         people[sample_id] = Person(
             sample_id=sample_id,
-            diagnosis=UNKNOWN if diagnosis.lower() in _NOT_THERE else diagnosis,
+            diagnosis=UNKNOWN if diagnosis.lower() in NOT_THERE else diagnosis,
             sex=_SEXES.get(sex, UNKNOWN),
             family_id=_family(path, row[family]) if family else None,
             covariates={name: row[name] for name in kept},
@@ -218,7 +218,7 @@ def _coding(path: Path, written: list[str]) -> dict[str, str]:
 
 
 def _is_plink_code(text: str) -> bool:
-    return text in _PLINK_CODES or text.lower() in _NOT_THERE
+    return text in _PLINK_CODES or text.lower() in NOT_THERE
 
 
 def _is_no_parent(path: Path, name: str, rows: list[dict[str, str]]) -> bool:

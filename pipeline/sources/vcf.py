@@ -146,6 +146,59 @@ def read_header(path: Path) -> VcfSource:
     return VcfSource(path, sample_ids, "DP" in formats, "GQ" in formats, tuple(contigs), types)
 
 
+def info_descriptions(path: Path) -> dict[str, str]:
+    """Return what the header of a VCF or BCF says of each INFO key; people are not needed."""
+    reader = _open(path)
+    try:
+        told = (line.info() for line in reader.header_iter())
+        return {
+            info["ID"]: info.get("Description", "").strip('"')
+            for info in told
+            if info.get("HeaderType") == "INFO"
+        }
+    finally:
+        reader.close()
+
+
+def info_fields(
+    path: Path, keys: tuple[str, ...]
+) -> Iterator[tuple[str, int, str, list[str], dict[str, list[str]]]]:
+    """Yield chromosome, position, REF, ALTs and the text of INFO keys, one record after another.
+
+    A key that a record repeats, as ANNOVAR does for each ALT, has one text each time. Raises
+    `InputError` for a record that cannot be read.
+    """
+    reader = _open(path)
+    try:
+        declared = {
+            line.info()["ID"]
+            for line in reader.header_iter()
+            if line.info().get("HeaderType") == "CONTIG"
+        }
+        undeclared = () if path.suffix == ".bcf" else sorted(_contigs_of(path) - declared)
+        for contig in undeclared:
+            _declare(reader, contig, path)
+        reader.set_samples([])
+        wanted = set(keys)
+        for record in _records(reader, path, None, {*declared, *undeclared}):
+            if len(record.ALT) > 1:
+                told: dict[str, list[str]] = {}
+                for key, text in record.INFO:
+                    if key in wanted:
+                        told.setdefault(key, []).append(_text(text))
+            else:
+                told = {
+                    key: [_text(text)] for key in keys if (text := record.INFO.get(key)) is not None
+                }
+            yield record.CHROM, record.POS, record.REF, record.ALT, told
+    finally:
+        reader.close()
+
+
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def read_records(
     header: VcfSource, sample_ids: tuple[str, ...], regions: tuple[Span, ...] = ()
 ) -> Iterator[Record]:

@@ -6,21 +6,28 @@ p-values are -log10 p throughout, which neither underflows nor overflows; NaN me
 from __future__ import annotations
 
 from pipeline.statistics.association import (
+    TABLES,
     TESTS,
     OddsRatio,
+    Table,
     TestResult,
     allele_counts,
     alleles_odds_ratio,
     alleles_test,
     allelic,
     allelic_odds_ratio,
+    dominant,
     expected_too_small,
+    fisher,
+    fold_genotypes,
     genotypic,
     genotypic_df4,
+    recessive,
+    table_too_small,
     trend,
 )
 from pipeline.statistics.chi_squared import chi_squared_neg_log10_p
-from pipeline.statistics.exact import fisher_2x2, hwe_exact
+from pipeline.statistics.exact import fisher_2x2, fisher_2x3, hwe_exact
 from pipeline.statistics.intervals import Interval, auc_delong, auc_difference, wilson
 from pipeline.statistics.multiple import (
     benjamini_hochberg,
@@ -29,16 +36,15 @@ from pipeline.statistics.multiple import (
 )
 from pipeline.statistics.x_chromosome import (
     x_allele_counts,
-    x_allelic,
-    x_allelic_odds_ratio,
-    x_expected_too_small,
     x_trend,
 )
 
 __all__ = [
+    "TABLES",
     "TESTS",
     "Interval",
     "OddsRatio",
+    "Table",
     "TestResult",
     "allele_counts",
     "alleles_odds_ratio",
@@ -50,17 +56,20 @@ __all__ = [
     "benjamini_hochberg",
     "bonferroni_neg_log10",
     "chi_squared_neg_log10_p",
+    "dominant",
     "expected_too_small",
+    "fisher",
     "fisher_2x2",
+    "fisher_2x3",
+    "fold_genotypes",
     "genomic_lambda",
     "genotypic",
     "genotypic_df4",
     "hwe_exact",
+    "recessive",
+    "table_too_small",
     "trend",
     "wilson",
     "x_allele_counts",
-    "x_allelic",
-    "x_allelic_odds_ratio",
-    "x_expected_too_small",
     "x_trend",
 ]

@@ -4,13 +4,15 @@
 missing calls left out. ALT is the effect allele.
 
 Reference: Clarke et al. 2011, Nature Protocols 6:121-133. The statistics equal those of PLINK 1.9
-`--model --cell 0` (GENO, ALLELIC, TREND) and `--assoc`.
+`--model --cell 0` (GENO, ALLELIC, TREND, DOM, REC) and `--assoc`; the exact p those of
+`--model fisher` and `--assoc fisher`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -19,8 +21,10 @@ from scipy import special
 
 from pipeline.genotypes import over_rows
 from pipeline.statistics.chi_squared import chi_squared_neg_log10_p
+from pipeline.statistics.exact import fisher_2x3
 
 Counts = NDArray[np.integer]
+Table = Literal["genotypes", "alleles", "dominant", "recessive"]
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,72 @@ def trend(case: Counts, control: Counts) -> TestResult:
     return _result(statistic, np.where(np.isnan(statistic), np.nan, 1.0))
 
 
+def dominant(case: Counts, control: Counts) -> TestResult:
+    """Return Pearson's chi-squared of people without ALT | with one or two x class, df 1.
+
+    NaN with an empty margin.
+    """
+    return genotypic(fold_genotypes(case, "dominant"), fold_genotypes(control, "dominant"))
+
+
+def recessive(case: Counts, control: Counts) -> TestResult:
+    """Return Pearson's chi-squared of people with none or one ALT | with two x class, df 1.
+
+    NaN with an empty margin.
+    """
+    return genotypic(fold_genotypes(case, "recessive"), fold_genotypes(control, "recessive"))
+
+
+def fisher(case: Counts, control: Counts) -> TestResult:
+    """Return Fisher's exact test of a genotype x class table: statistic and df are NaN.
+
+    Two-sided by the probability of tables, no mid-p; a genotype that nobody has is left out. For
+    another table (alleles, dominant, recessive) give its folded counts (`fold_genotypes`). NaN
+    with one genotype, or with no case or no control.
+    """
+    none = np.full(len(case), np.nan)
+    return TestResult(none, none.copy(), fisher_2x3(case, control))
+
+
+def fold_genotypes(genotypes: Counts, table: Table) -> Counts:
+    """Return genotype counts (n_variants, 3) as the columns of a test's table, (n_variants, 3).
+
+    A 2 x 2 table has nobody in its middle column: `alleles` are reference and alternate alleles,
+    `dominant` and `recessive` people without and with the genotype.
+    """
+    if table == "genotypes":
+        return genotypes
+    folded = np.zeros(genotypes.shape, np.int32)
+    hom_ref, het, hom_alt = genotypes.T
+    if table == "alleles":
+        folded[:, 0], folded[:, 2] = 2 * hom_ref + het, het + 2 * hom_alt
+    elif table == "dominant":
+        folded[:, 0], folded[:, 2] = hom_ref, het + hom_alt
+    else:
+        folded[:, 0], folded[:, 2] = hom_ref + het, hom_alt
+    return folded
+
+
 TESTS: dict[str, Callable[[Counts, Counts], TestResult]] = {
     "genotypic": genotypic,
     "genotypic_df4": genotypic_df4,
     "allelic": allelic,
     "trend": trend,
+    "dominant": dominant,
+    "recessive": recessive,
+    "fisher": fisher,
+}
+# The table whose expected counts say whether the chi-squared of a test may be trusted. The trend
+# weighs alleles, so a rare homozygote does not spoil it; a regression is additive as well.
+TABLES: dict[str, Table] = {
+    "genotypic": "genotypes",
+    "genotypic_df4": "genotypes",
+    "allelic": "alleles",
+    "trend": "alleles",
+    "dominant": "dominant",
+    "recessive": "recessive",
+    "fisher": "genotypes",
+    "logistic": "alleles",
 }
 
 
@@ -97,15 +162,22 @@ def expected_too_small(
 ) -> NDArray[np.bool_]:
     """Return whether a test's table has an expected count below `min_expected`, (n_variants,).
 
-    The table of `genotypic` and `genotypic_df4` is that of people by genotype present; that of
-    `allelic` and `trend` is the 2 x 2 of alleles, since the trend weighs alleles and a rare
-    homozygote does not spoil it. False where there is no test: nothing is in doubt.
+    The table is that of `TABLES`. False where there is no test: nothing is in doubt.
     Raises KeyError for a test that is not in `TESTS`.
     """
     if test not in TESTS:
         raise KeyError(test)
-    if test in ("allelic", "trend"):
-        return alleles_expected_too_small(allele_counts(case), allele_counts(control), min_expected)
+    table = TABLES[test]
+    return table_too_small(
+        fold_genotypes(case, table), fold_genotypes(control, table), min_expected
+    )
+
+
+def table_too_small(case: Counts, control: Counts, min_expected: float) -> NDArray[np.bool_]:
+    """Return whether a folded table has an expected count below `min_expected`, (n_variants,).
+
+    Columns that are empty are left out; False with one column, or with an empty row.
+    """
     too_small = np.empty(len(case), np.bool_)
     tables = _as_counts(case), _as_counts(control)
     over_rows(_expected_too_small, len(case), *tables, float(min_expected), too_small)

@@ -11,67 +11,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.statistics.association import (
-    Counts,
-    OddsRatio,
-    TestResult,
-    allele_counts,
-    alleles_expected_too_small,
-    alleles_odds_ratio,
-    alleles_test,
-)
+from pipeline.statistics.association import Counts, TestResult, allele_counts
 from pipeline.statistics.chi_squared import chi_squared_neg_log10_p
 
 
 def x_allele_counts(female: Counts, male: Counts) -> NDArray[np.int64]:
     """Return reference and alternate alleles, (n_variants, 2): two a female, one a male."""
     return allele_counts(female) + male
-
-
-def x_allelic(
-    female_case: Counts, female_control: Counts, male_case: Counts, male_control: Counts
-) -> TestResult:
-    """Return the chi-squared of alleles x class on X, df 1: PLINK 1.9 `--assoc`.
-
-    Alleles are counted, two of a female and one of a male; sex is not adjusted for. NaN with an
-    empty margin.
-    """
-    return alleles_test(
-        x_allele_counts(female_case, male_case), x_allele_counts(female_control, male_control)
-    )
-
-
-def x_allelic_odds_ratio(
-    female_case: Counts,
-    female_control: Counts,
-    male_case: Counts,
-    male_control: Counts,
-    confidence: float = 0.95,
-) -> OddsRatio:
-    """Return the odds ratio of the alleles that `x_allelic` counts; NaN with an empty cell."""
-    return alleles_odds_ratio(
-        x_allele_counts(female_case, male_case),
-        x_allele_counts(female_control, male_control),
-        confidence,
-    )
-
-
-def x_expected_too_small(
-    female_case: Counts,
-    female_control: Counts,
-    male_case: Counts,
-    male_control: Counts,
-    min_expected: float,
-) -> NDArray[np.bool_]:
-    """Return whether the table of `x_allelic` has an expected count below `min_expected`.
-
-    It stands for `x_trend` too. False where there is no test.
-    """
-    return alleles_expected_too_small(
-        x_allele_counts(female_case, male_case),
-        x_allele_counts(female_control, male_control),
-        min_expected,
-    )
 
 
 def x_trend(

@@ -11,27 +11,43 @@ from pipeline.summaries.people import (
     relatives_table,
     structure_points,
 )
+from pipeline.summaries.places import locate
+from pipeline.summaries.region import chromosome_points, region_genes, region_points
 from pipeline.summaries.sites import chromosome_table, quality_bins
-from pipeline.summaries.tested import p_bins, qq_points, top_table
-from pipeline.summaries.variants import find_variants, name_variants, removed_examples, variant_card
+from pipeline.summaries.tested import STRATA, p_bins, peaks, qq_points, top_table, volcano_points
+from pipeline.summaries.variants import (
+    find_variants,
+    links,
+    name_variants,
+    removed_examples,
+    variant_card,
+)
 
 __all__ = [
+    "STRATA",
     "GenomeAxis",
+    "chromosome_points",
     "chromosome_table",
     "colourings",
     "find_variants",
     "genome_axis",
+    "links",
+    "locate",
     "manhattan_points",
     "missingness_verdict",
     "name_variants",
     "p_bins",
+    "peaks",
     "people_table",
     "person_bins",
     "qq_points",
     "quality_bins",
+    "region_genes",
+    "region_points",
     "relatives_table",
     "removed_examples",
     "structure_points",
     "top_table",
     "variant_card",
+    "volcano_points",
 ]

@@ -15,7 +15,7 @@ from pipeline.summaries.variants import name_variants
 
 _MOST_HITS = 3_000  # points drawn one by one, from the smallest p on
 _COLUMNS, _ROWS = 500, 13  # the grid that stands for all others
-_GAP = 5_000_000  # bases between two chromosomes on the axis
+CHROMOSOME_GAP = 5_000_000  # bases between two chromosomes on the axis
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def genome_axis(cohort: Cohort) -> GenomeAxis:
         "FROM variants GROUP BY chrom_order ORDER BY chrom_order"
     )
     length = spans["length"].to_numpy(np.float64)
-    start = np.concatenate([[0.0], np.cumsum(length + _GAP)[:-1]])
+    start = np.concatenate([[0.0], np.cumsum(length + CHROMOSOME_GAP)[:-1]])
     which = np.searchsorted(spans["chrom_order"].to_numpy(), found["chrom_order"])
     chromosomes = pd.DataFrame(
         {
@@ -48,6 +48,32 @@ def genome_axis(cohort: Cohort) -> GenomeAxis:
     return GenomeAxis(start[which] + found["pos"], (which % 2).astype(np.uint8), chromosomes)
 
 
+def thin(x: np.ndarray, neg_log10_p: np.ndarray, x_end: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return which variants are drawn, int64 (n_drawn,), and how many each stands for.
+
+    `x` is in (0, x_end], `neg_log10_p` NaN where there is no test; both (n_variants,). The
+    variants of smallest p (at most 3,000) stand each for itself and come first; of the others one
+    stands for each cell of a grid. At most 9,500 are drawn.
+    """
+    tested = np.flatnonzero(~np.isnan(neg_log10_p))
+    if len(tested) > _MOST_HITS:
+        line = np.partition(neg_log10_p[tested], -_MOST_HITS)[-_MOST_HITS]
+    else:
+        line = -1.0
+    alone = tested[neg_log10_p[tested] > line]
+    binned = tested[neg_log10_p[tested] <= line]
+    n_binned = np.ones(len(alone), np.int64)
+    if len(binned):
+        column = (x[binned] / x_end * _COLUMNS).astype(np.int64).clip(max=_COLUMNS - 1)
+        row = (neg_log10_p[binned] / max(line, 1e-9) * _ROWS).astype(np.int64).clip(max=_ROWS - 1)
+        cell = (column * _ROWS + row).astype(np.int16)  # 16 bits: NumPy sorts them by radix
+        order = np.argsort(cell, kind="stable")
+        last = np.flatnonzero(np.diff(cell[order], append=-1))
+        alone = np.concatenate([alone, binned[order[last]]])
+        n_binned = np.concatenate([n_binned, np.diff(last, prepend=-1)])
+    return alone, n_binned
+
+
 def manhattan_points(
     cohort: Cohort, axis: GenomeAxis, filtered: Filtered, found: Association
 ) -> pd.DataFrame:
@@ -57,30 +83,13 @@ def manhattan_points(
     each cell of a grid, with `n_binned` variants. Columns: variant_index,
     x, neg_log10_p, parity, n_binned, chrom, pos, variant_id, gene.
     """
-    log_p = found.neg_log10_p
-    tested = np.flatnonzero(~np.isnan(log_p))
-    if len(tested) > _MOST_HITS:
-        line = np.partition(log_p[tested], -_MOST_HITS)[-_MOST_HITS]
-    else:
-        line = -1.0
-    alone = tested[log_p[tested] > line]
-    binned = tested[log_p[tested] <= line]
-    n_binned = np.ones(len(alone), np.int64)
-    if len(binned):
-        x = axis.x[filtered.kept[binned]]
-        column = (x / axis.x[-1] * _COLUMNS).astype(np.int64).clip(max=_COLUMNS - 1)
-        row = (log_p[binned] / max(line, 1e-9) * _ROWS).astype(np.int64).clip(max=_ROWS - 1)
-        cell = (column * _ROWS + row).astype(np.int16)  # 16 bits: NumPy sorts them by radix
-        order = np.argsort(cell, kind="stable")
-        last = np.flatnonzero(np.diff(cell[order], append=-1))
-        alone = np.concatenate([alone, binned[order[last]]])
-        n_binned = np.concatenate([n_binned, np.diff(last, prepend=-1)])
-    variants = filtered.kept[alone]
+    rows, n_binned = thin(axis.x[filtered.kept], found.neg_log10_p, axis.x[-1])
+    variants = filtered.kept[rows]
     points = pd.DataFrame(
         {
             "variant_index": variants,
             "x": axis.x[variants],
-            "neg_log10_p": log_p[alone],
+            "neg_log10_p": found.neg_log10_p[rows],
             "parity": axis.parity[variants],
             "n_binned": n_binned,
         }

@@ -9,6 +9,7 @@ from scipy import stats
 from pipeline.association import Association, odds_ratios
 from pipeline.cohort import Cohort
 from pipeline.quality import Filtered
+from pipeline.summaries.genome import thin
 from pipeline.summaries.variants import name_variants
 
 
@@ -34,21 +35,43 @@ def top_table(cohort: Cohort, filtered: Filtered, found: Association, n: int = 2
     )
 
 
-def qq_points(found: Association) -> tuple[pd.DataFrame, pd.DataFrame]:
+# From the rarest on: name, and the minor allele frequency below which a variant is of it.
+STRATA = (
+    ("below 0.1%", 0.001),
+    ("0.1 to 1%", 0.01),
+    ("1 to 5%", 0.05),
+    ("5% and more", np.inf),
+)
+
+
+def qq_points(
+    found: Association, frequency: np.ndarray | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return observed against expected −log10 p, and the 95 % band of the null.
 
-    The band is that of order statistics of independent uniform p (beta quantiles).
+    The band is that of order statistics of independent uniform p (beta quantiles) over all tested
+    variants. With `frequency` of either allele, (n_kept,), the points are those of each stratum
+    of `STRATA` that has any, each against its own expectation, with `stratum`, `rank` (from 0, the
+    rarest first) and `n` (its variants); a variant without a frequency is in none.
     """
-    observed = np.sort(found.neg_log10_p[~np.isnan(found.neg_log10_p)])[::-1]
-    n = len(observed)
+    tested = ~np.isnan(found.neg_log10_p)
+    n = int(tested.sum())
+    if frequency is None:
+        points = _observed(found.neg_log10_p[tested])
+    else:
+        minor = np.minimum(frequency, 1 - frequency)
+        stratum = np.searchsorted([below for _, below in STRATA], minor, side="right")
+        points = pd.concat(
+            [
+                _observed(of_stratum).assign(stratum=name, rank=i, n=len(of_stratum))
+                for i, (name, _) in enumerate(STRATA)
+                if len(of_stratum := found.neg_log10_p[tested & (stratum == i)])
+            ]
+            or [_observed(np.array([])).assign(stratum="", rank=0, n=0)],
+            ignore_index=True,
+        )
     if n == 0:
-        return (pd.DataFrame(columns=["expected", "observed"]),
-                pd.DataFrame(columns=["expected", "lower", "upper"]))  # fmt: skip
-    ranks = np.unique(np.geomspace(1, n, 600).round().astype(int))
-    ranks = np.union1d(ranks, np.arange(1, min(n, 300) + 1))
-    points = pd.DataFrame(
-        {"expected": -np.log10((ranks - 0.5) / n), "observed": observed[ranks - 1]}
-    )
+        return points, pd.DataFrame(columns=["expected", "lower", "upper"])
     band_ranks = np.unique(np.geomspace(1, n, 120).round().astype(int))
     band = pd.DataFrame(
         {
@@ -58,6 +81,79 @@ def qq_points(found: Association) -> tuple[pd.DataFrame, pd.DataFrame]:
         }
     )
     return points, band
+
+
+def _observed(log_p: np.ndarray) -> pd.DataFrame:
+    """Return expected and observed, thinned: the 300 largest stand each for itself."""
+    observed = np.sort(log_p)[::-1]
+    n = len(observed)
+    if n == 0:
+        return pd.DataFrame(columns=["expected", "observed"])
+    ranks = np.unique(np.geomspace(1, n, 600).round().astype(int))
+    ranks = np.union1d(ranks, np.arange(1, min(n, 300) + 1))
+    return pd.DataFrame({"expected": -np.log10((ranks - 0.5) / n), "observed": observed[ranks - 1]})
+
+
+def peaks(points: pd.DataFrame, line: float, window: int = 500_000, n: int = 12) -> pd.DataFrame:
+    """Return the peaks of a Manhattan plot, highest first: x, neg_log10_p, label.
+
+    A peak reaches `line` (−log10 p) and no higher one lies within `window` bases on its
+    chromosome. The label is the gene (the first two where several are near), else the rsID, else
+    the position.
+    """
+    high = points[points["neg_log10_p"] >= line].sort_values(
+        "neg_log10_p", ascending=False, kind="stable"
+    )
+    chrom, pos = high["chrom"].to_numpy(), high["pos"].to_numpy(np.int64)
+    free = np.ones(len(high), bool)
+    rows: list[int] = []
+    while free.any() and len(rows) < n:
+        row = int(free.argmax())
+        rows.append(row)
+        free &= (chrom != chrom[row]) | (np.abs(pos - pos[row]) > window)
+    chosen = high.iloc[rows]
+    return pd.DataFrame(
+        {
+            "x": chosen["x"].to_numpy(np.float64),
+            "neg_log10_p": chosen["neg_log10_p"].to_numpy(np.float64),
+            "label": [_label(row) for row in chosen.to_dict("records")],
+        }
+    )
+
+
+def _label(row: dict) -> str:
+    """Return what a point is called in a plot: its gene, else its rsID, else its position."""
+    gene, rsid = row.get("gene"), row.get("rsid")
+    if isinstance(gene, str) and gene:
+        names = gene.split(";")
+        return ", ".join(names[:2]) + (" …" if len(names) > 2 else "")
+    return rsid if isinstance(rsid, str) and rsid else f"{row['chrom']}:{row['pos']:,}"
+
+
+def volcano_points(cohort: Cohort, filtered: Filtered, found: Association) -> pd.DataFrame:
+    """Return the log2 odds ratio of each tested variant against its −log10 p, at most 9,500.
+
+    The 3,000 of smallest p stand each for itself, as every hit does up to then; of the others one
+    stands for each cell of a grid, with `n_binned` variants. A variant without an odds ratio
+    (an empty cell) has no place. Columns: variant_index, log2_odds_ratio, neg_log10_p, n_binned,
+    and its names.
+    """
+    log_ratio = np.log2(odds_ratios(cohort, filtered).odds_ratio)
+    rows = np.flatnonzero(~np.isnan(found.neg_log10_p) & np.isfinite(log_ratio))
+    x = log_ratio[rows] - (log_ratio[rows].min() if len(rows) else 0.0)
+    chosen, n_binned = thin(x, found.neg_log10_p[rows], float(np.max(x, initial=1e-9)))
+    rows = rows[chosen]
+    points = pd.DataFrame(
+        {
+            "variant_index": filtered.kept[rows],
+            "log2_odds_ratio": log_ratio[rows],
+            "neg_log10_p": found.neg_log10_p[rows],
+            "n_binned": n_binned,
+        }
+    )
+    names = name_variants(cohort, np.sort(filtered.kept[rows]))
+    names["variant_index"] = names["variant_index"].astype(np.int64)
+    return points.merge(names, on="variant_index", how="left")
 
 
 def p_bins(found: Association, n_bins: int = 40) -> pd.DataFrame:

@@ -9,11 +9,12 @@ from tests.journeys.looks import assert_fit_to_show
 pytestmark = pytest.mark.browser
 
 SIZES = {"desktop": (1440, 900), "telephone": (390, 844)}
-PAGES = ("", "quality", "association", "training", "run")
+PAGES = ("", "quality", "association", "genes", "training", "run")
 MAIN_PICTURE = {
     "": "3,000 people:",
     "quality": "A bar for each",
     "association": "Manhattan",
+    "genes": "Manhattan plot of the burden",
     "training": "Genotypes, shape",
     "run": "Confusion matrix",
 }

@@ -71,6 +71,11 @@ class Visitor:
         self.page.get_by_role("button", name=words, exact=True).click()
         self.settle()
 
+    def pick(self, option: str) -> None:
+        """Pick one of the options that stand side by side."""
+        self.page.get_by_test_id("stButtonGroup").get_by_text(option, exact=True).click()
+        self.settle()
+
     def open_group(self, title: str) -> None:
         """Open a group of settings."""
         self.page.locator("summary").get_by_text(title, exact=True).click()

@@ -46,7 +46,8 @@ def written(tmp_path_factory) -> dict[str, tuple[pd.DataFrame, dict]]:
     rule = ["--other-alleles", "reference", "--genes", str(shared_data(GENES))]
     assert main(["ingest", *files, *phenotypes, "--name", "u", *rule, *common]) == 0
     found = {}
-    for test in ("genotypic", "genotypic_df4", "allelic", "trend"):
+    for test in ("genotypic", "genotypic_df4", "allelic", "trend", "dominant", "recessive",
+                 "fisher"):  # fmt: skip
         out = folder / f"{test}.tsv"
         arguments = ["associate", "u", "--test", test, "--out", str(out), *common]
         with pytest.MonkeyPatch.context() as patch, (folder / "said").open("w") as stdout:
@@ -94,7 +95,9 @@ def test_columns_and_rows(written):
         assert (key == table["variant_id"]).all()
 
 
-@pytest.mark.parametrize("name", ["genotypic", "genotypic_df4", "allelic", "trend"])
+@pytest.mark.parametrize(
+    "name", ["genotypic", "genotypic_df4", "allelic", "trend", "dominant", "recessive"]
+)
 def test_statistic_df_p__plink_model(written, theirs, name):
     """On X PLINK's --model is of females; our allelic and trend are of everybody there."""
     is_kept, ours = rows_of(written[name][0], theirs)
@@ -106,7 +109,7 @@ def test_statistic_df_p__plink_model(written, theirs, name):
     model = model[model["TEST"] == plink_name].reset_index(drop=True)
     assert len(model) == len(is_kept)
     model = model[is_kept].reset_index(drop=True)
-    here = np.ones(len(ours), bool) if name.startswith("genotypic") else ~is_x
+    here = np.ones(len(ours), bool) if name not in ("allelic", "trend") else ~is_x
     if here.any():
         assert_as_printed(ours["statistic"].to_numpy()[here], model["CHISQ"][here])
         df = model["DF"].to_numpy(float)[here] * (2 if name == "genotypic_df4" else 1)
@@ -120,6 +123,20 @@ def test_statistic_df_p__plink_model(written, theirs, name):
         np.testing.assert_array_equal(autosomal[names].to_numpy(), printed)
     called = ours[[c for c in COLUMNS if c.startswith(("n_case", "n_control"))]].sum(axis=1)
     np.testing.assert_array_equal(ours["n"], called)
+
+
+def test_fisher__plink_model_fisher(written, theirs):
+    """2 x 3 of everybody, on X of females; PLINK says 1 where there is one genotype."""
+    is_kept, ours = rows_of(written["fisher"][0], theirs)
+    model = theirs.table("model", "--model", "fisher", "--cell", "0")
+    model = model[model["TEST"] == "GENO"].reset_index(drop=True)
+    assert len(model) == len(is_kept)
+    p = ours["p_value"].to_numpy()
+    tested = ~np.isnan(p)
+    assert_as_printed(p[tested], model["P"][is_kept][tested])
+    assert np.isin(model["P"][is_kept][~tested].dropna(), [1.0]).all()
+    assert ours["statistic"].isna().all()
+    assert ours["df"].isna().all()
 
 
 def written_counts(theirs, column: str) -> np.ndarray:
@@ -228,8 +245,18 @@ def test_mitochondrion_counts_one_allele_a_person(tmp_path):
     vcf = tmp_path / "small.vcf"
     run("plink1.9", "--vcf", vcf, "--double-id", "--keep-allele-order", "--pheno", fam, "--assoc",
         "--allow-no-sex", "--out", tmp_path / "p")  # fmt: skip
+    run("plink1.9", "--vcf", vcf, "--double-id", "--keep-allele-order", "--pheno", fam, "--assoc",
+        "fisher", "--allow-no-sex", "--out", tmp_path / "p")  # fmt: skip
     expected = pd.read_csv(tmp_path / "p.assoc", sep=r"\s+").sort_values("BP")
     filtered = filter_variants(cohort, QualitySettings(drop_sex_chromosomes=False))
     found = associate(cohort, filtered, AssociationSettings(test="allelic"))
     np.testing.assert_allclose(found.statistic, expected["CHISQ"], rtol=5e-4)
     np.testing.assert_allclose(odds_ratios(cohort, filtered).odds_ratio, expected["OR"], rtol=5e-4)
+    exact = pd.read_csv(tmp_path / "p.assoc.fisher", sep=r"\s+").sort_values("BP")
+    for table in ("genotypes", "alleles"):
+        settings = AssociationSettings(test="fisher", fisher_table=table)
+        found = associate(cohort, filtered, settings)
+        np.testing.assert_allclose(10**-found.neg_log10_p, exact["P"], rtol=5e-4)
+    for test in ("dominant", "recessive"):
+        found = associate(cohort, filtered, AssociationSettings(test=test))
+        np.testing.assert_allclose(found.statistic, expected["CHISQ"], rtol=5e-4)

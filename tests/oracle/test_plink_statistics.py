@@ -21,7 +21,13 @@ from pipeline.genotypes import (
 )
 from tests.tools import require_tool, shared_data
 
-PLINK_TEST = {"GENO": "genotypic", "ALLELIC": "allelic", "TREND": "trend"}
+PLINK_TEST = {
+    "GENO": "genotypic",
+    "ALLELIC": "allelic",
+    "TREND": "trend",
+    "DOM": "dominant",
+    "REC": "recessive",
+}
 _OF_BED = np.array([2, GENOTYPE_MISSING, 1, 0], np.uint8)  # .bed counts A1, which is ALT here
 
 
@@ -202,6 +208,25 @@ def test_fisher__plink_assoc_fisher(cohort):
     assert_as_printed(10 ** -ours[here], assoc["P"][here])
 
 
+def test_fisher__plink_model_fisher(cohort):
+    """PLINK's GENO is 2 x 3, the others 2 x 2; where it prints 1 or NA for one genotype, NaN."""
+    model = cohort.table("model", "--model", "fisher", "--cell", "0")
+    case, control = (c[:, :3] for c in cohort.counts(cohort.is_case, cohort.is_control))
+    assert_fisher_model(model, case, control)
+
+
+def assert_fisher_model(model: pd.DataFrame, case: np.ndarray, control: np.ndarray) -> None:
+    tables = {"GENO": "genotypes", "ALLELIC": "alleles", "DOM": "dominant", "REC": "recessive"}
+    for plink_name, table in tables.items():
+        printed = model[model["TEST"] == plink_name]["P"]
+        folded = [statistics.fold_genotypes(counts, table) for counts in (case, control)]
+        ours = 10 ** -statistics.fisher(*folded).neg_log10_p
+        tested = ~np.isnan(ours)
+        assert_as_printed(ours[tested], printed[tested])
+        theirs = printed.to_numpy(float)
+        assert np.isin(theirs[~tested & ~np.isnan(theirs)], [1.0]).all()
+
+
 def test_hwe_exact__plink_hardy(cohort):
     hardy = cohort.table("hwe", "--hardy")
     for name in ("ALL", "AFF", "UNAFF"):
@@ -216,11 +241,20 @@ def test_hwe_exact__plink_hardy(cohort):
 def test_allelic_and_odds_ratio_on_x__plink_assoc(whole_x):
     # Without --split-x PLINK takes the pseudo-autosomal variants for X as well; so do we here.
     assoc = whole_x.table("assoc", "--assoc", "--ci", "0.95")
-    tables = x_tables(whole_x)
-    result = statistics.x_allelic(*tables)
+    alleles = x_alleles(whole_x)
+    result = statistics.alleles_test(*alleles)
     assert_as_printed(result.statistic, assoc["CHISQ"])
     assert_as_printed(10**-result.neg_log10_p, assoc["P"])
-    assert_odds_ratios(statistics.x_allelic_odds_ratio(*tables), assoc)
+    assert_odds_ratios(statistics.alleles_odds_ratio(*alleles), assoc)
+
+
+def x_alleles(cohort: Cohort) -> tuple[np.ndarray, np.ndarray]:
+    """Return alleles of cases and of controls (n, 2), two a female and one a male."""
+    female_case, female_control, male_case, male_control = x_tables(cohort)
+    return (
+        statistics.x_allele_counts(female_case, male_case),
+        statistics.x_allele_counts(female_control, male_control),
+    )
 
 
 def x_tables(cohort: Cohort) -> list[np.ndarray]:
@@ -251,6 +285,22 @@ def test_model_on_x_is_of_females__plink_model(whole_x):
         assert_as_printed(10**-result.neg_log10_p, rows["P"])
 
 
+def test_fisher_on_x_is_of_females__plink_model_fisher(whole_x):
+    model = whole_x.table("model", "--model", "fisher", "--cell", "0")
+    female_case, female_control, *_ = x_tables(whole_x)
+    assert_fisher_model(model, female_case, female_control)
+
+
+def test_fisher_of_alleles_on_x__plink_assoc_fisher(whole_x):
+    assoc = whole_x.table("assoc.fisher", "--assoc", "fisher")
+    case, control = x_alleles(whole_x)
+    nobody = np.zeros(len(case), int)
+    rows = [np.stack([c[:, 0], nobody, c[:, 1]], axis=1) for c in (case, control)]
+    ours = 10 ** -statistics.fisher_2x3(*rows)
+    tested = ~np.isnan(ours)
+    assert_as_printed(ours[tested], assoc["P"][tested])
+
+
 def test_hwe_on_x_is_of_females__plink_hardy(whole_x):
     hardy = whole_x.table("hwe", "--hardy")
     rows = hardy[hardy["TEST"] == "UNAFF"]
@@ -265,7 +315,7 @@ def test_pseudo_autosomal_regions_are_of_everybody__plink_split_x(split_x):
     assert 0 < is_par.sum() < len(is_par)
     case, control = (c[:, :3] for c in split_x.counts(split_x.is_case, split_x.is_control))
     in_par = statistics.allelic(case, control).statistic
-    on_x = statistics.x_allelic(*x_tables(split_x)).statistic
+    on_x = statistics.alleles_test(*x_alleles(split_x)).statistic
     assert_as_printed(np.where(is_par, in_par, on_x), assoc["CHISQ"])
 
 
