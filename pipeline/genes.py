@@ -488,7 +488,10 @@ def _notes(
 ) -> Iterator[str]:
     """Yield what a reader of the table has to know."""
     if not has_consequences:
-        yield "There are no consequences here, so carriers are not told apart by class."
+        yield (
+            "Consequences are not known here: join a file of VEP, SnpEff, bcftools csq or ANNOVAR, "
+            "or a reference sequence, to tell carriers apart by class."
+        )
     else:
         ((n_unplaced, n_all),) = cohort.store.rows(
             "SELECT count(*) FILTER (gene NOT IN (SELECT gene FROM annotation.genes)), count(*) "

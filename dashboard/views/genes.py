@@ -119,11 +119,6 @@ def _said(view: View, found: GeneTable) -> None:
     )
     for note in found.notes:
         st.caption(note)
-    if not found.has_consequences:
-        st.caption(
-            "Consequences are not known: join a file of VEP, SnpEff, bcftools csq or ANNOVAR, or "
-            "a reference sequence, to part carriers by class."
-        )
 
 
 def _table(found: GeneTable) -> None:

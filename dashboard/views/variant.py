@@ -72,7 +72,8 @@ def card(view: View, found: Association, variant_index: int) -> None:
 
 def _lies_in(known: dict[str, Any]) -> str:
     """Return the region of the gene and the consequences in words."""
-    words = [str(known["gene_region"])] if isinstance(known.get("gene_region"), str) else []
+    region = known.get("gene_region")
+    words = [region.replace("_", " ")] if isinstance(region, str) else []
     consequences = known.get("consequences")
     if consequences is not None and len(consequences):
         words += [

@@ -123,22 +123,27 @@ def test_two_halves_another_test_and_a_published_file(simulated, visit):
     person.see("Manhattan plot of")
     person.pick("another test")
     assert "genotypic chi-squared, df 4" in person.see("Miami plot")
+    assert_fit_to_show(person, "light")
     person.pick("a published file")
     person.choose("Published table", "published.tsv.gz")
     person.until(lambda: "published.tsv.gz" in person.chart("Miami plot"), "the published half")
     assert "400 variants" in person.chart("Miami plot")
     assert "build of published.tsv.gz is not known" in person.text()
-    assert_fit_to_show(person, "light")
     assert person.errors() == []
 
 
 def test_genes_their_carriers_and_the_way_to_their_region(simulated, visit):
     person = visit("genes?cohort=simulated")
-    assert "exome-wide" in person.see("Manhattan plot of the burden of")
+    every = person.see("Manhattan plot of the burden of")
     person.pick("logistic")
-    person.see("Manhattan plot of the burden of")
+    person.until(
+        lambda: person.chart("Manhattan plot of the burden of") not in ("", every),
+        "the burdens by logistic regression",
+    )
     person.pick("fisher")
+    person.until(lambda: person.chart("Manhattan plot of the burden of") == every, "Fisher's")
     grid = person.page.get_by_test_id("stDataFrame").first
+    grid.scroll_into_view_if_needed()
     box = grid.bounding_box()
     person.page.mouse.click(box["x"] + 20, box["y"] + 52)
     carriers = person.see("Carriers of ")

@@ -73,7 +73,8 @@ class Visitor:
 
     def pick(self, option: str) -> None:
         """Pick one of the options that stand side by side."""
-        self.page.get_by_test_id("stButtonGroup").get_by_text(option, exact=True).click()
+        main = self.page.get_by_test_id("stMain")
+        main.get_by_test_id("stButtonGroup").get_by_text(option, exact=True).click()
         self.settle()
 
     def open_group(self, title: str) -> None:
