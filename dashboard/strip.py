@@ -16,6 +16,7 @@ def show(view: View) -> None:
     association = found.association
     filtered = found.filtered
     genes = found.n_genes_entering
+    n_past = association.significant()["bonferroni"] if association else 0
     figures: dict[str, tuple[float, str, str]] = {
         "Variants kept": (
             len(filtered.kept), f"{len(filtered.kept):,}",
@@ -34,8 +35,7 @@ def show(view: View) -> None:
             if association else "nothing is tested",
         ),
         "Past Bonferroni": (
-            association.significant()["bonferroni"] if association else 0,
-            f"{association.significant()['bonferroni']:,}" if association else "0",
+            n_past, f"{n_past:,}",
             f"of {association.n_tested:,} tested" if association else "nothing is tested",
         ),
         "Would enter the network": (

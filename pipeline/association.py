@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -19,9 +20,9 @@ from pipeline.settings import AssociationSettings
 from pipeline.statistics import (
     OddsRatio,
     alleles_odds_ratio,
-    benjamini_hochberg,
     bonferroni_neg_log10,
     genomic_lambda,
+    n_discoveries,
     table_too_small,
 )
 
@@ -85,7 +86,7 @@ class Association:
     n_hidden: int = 0
     regression: Regression | None = None
 
-    @property
+    @cached_property
     def n_tested(self) -> int:
         """Return the number of variants that have a p."""
         return int(np.count_nonzero(~np.isnan(self.neg_log10_p)))
@@ -100,7 +101,7 @@ class Association:
         return {
             "raw": self._n_above(self.line("raw")),
             "bonferroni": self._n_above(self.bonferroni),
-            "bh": self._n_below_q(),
+            "bh": self._n_discoveries,
         }
 
     def line(self, correction: str, max_t: MaxT | None = None) -> float:
@@ -122,15 +123,16 @@ class Association:
         if correction == "raw":
             return float(-np.log10(ALPHA))
         if correction == "bh":
-            n_below = self._n_below_q()
-            return self.bonferroni - float(np.log10(n_below)) if n_below else float("inf")
+            n = self._n_discoveries
+            return self.bonferroni - float(np.log10(n)) if n else float("inf")
         raise ValueError(f"no such correction: {correction}")
 
     def _n_above(self, line: float) -> int:
         return int(np.count_nonzero(self.neg_log10_p > line))
 
-    def _n_below_q(self) -> int:
-        return int(np.count_nonzero(benjamini_hochberg(self.neg_log10_p) > -np.log10(ALPHA)))
+    @cached_property
+    def _n_discoveries(self) -> int:
+        return n_discoveries(self.neg_log10_p, ALPHA)
 
 
 def associate(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats as scipy_stats
 from statsmodels.stats.multitest import multipletests
 
-from pipeline.statistics import benjamini_hochberg, bonferroni_neg_log10, genomic_lambda
+from pipeline.statistics import bonferroni_neg_log10, genomic_lambda, n_discoveries
 
 
 @settings(deadline=None)
@@ -49,16 +49,23 @@ def test_bonferroni_neg_log10():
 
 
 @settings(deadline=None)
-@given(st.lists(st.floats(0, 200) | st.sampled_from([0.0, 1.0, 2.0]), min_size=1, max_size=80))
-def test_benjamini_hochberg__scipy_and_statsmodels(neg_log10_p):
+@given(
+    st.lists(st.floats(0, 20) | st.sampled_from([0.0, 1.0, 2.0]), min_size=1, max_size=80),
+    st.sampled_from([0.05, 0.2, 0.5]),
+)
+def test_n_discoveries__scipy_and_statsmodels(neg_log10_p, alpha):
     values = np.array(neg_log10_p)
-    ours = 10 ** -benjamini_hochberg(values)
-    np.testing.assert_allclose(ours, scipy_stats.false_discovery_control(10**-values), rtol=1e-9)
-    np.testing.assert_allclose(ours, multipletests(10**-values, method="fdr_bh")[1], rtol=1e-9)
+    q = scipy_stats.false_discovery_control(10**-values)
+    assume(np.abs(q - alpha).min() > 1e-9)  # at the line rounding decides
+    ours = n_discoveries(values, alpha)
+    assert ours == np.count_nonzero(q < alpha)
+    assert ours == np.count_nonzero(multipletests(10**-values, alpha, method="fdr_bh")[0])
 
 
-def test_benjamini_hochberg__nan_is_not_counted_and_nothing_underflows():
-    ours = benjamini_hochberg(np.array([np.nan, 5000.0, 0.0, np.nan, 400.0]))
-    np.testing.assert_allclose(ours, [np.nan, 5000 - np.log10(3), 0.0, np.nan, 400 - np.log10(1.5)])
-    assert np.isnan(benjamini_hochberg(np.full(3, np.nan))).all()
-    assert benjamini_hochberg(np.array([])).shape == (0,)
+def test_n_discoveries__nan_is_not_counted_and_nothing_underflows():
+    nan = np.nan
+    # 0.02 is accepted among two tests (0.02 x 2 / 2), not among four.
+    assert n_discoveries(np.array([5000.0, -np.log10(0.02), nan, nan]), 0.03) == 2
+    assert n_discoveries(np.array([5000.0, -np.log10(0.02), 0.0, 0.0]), 0.03) == 1
+    assert n_discoveries(np.full(3, nan), 0.05) == 0
+    assert n_discoveries(np.array([]), 0.05) == 0

@@ -355,7 +355,8 @@ def test_joint_axis__has_room_for_both(tmp_path):
     assert points["variant_id"].tolist() == ["1_5_A_C", "2_500_A_C", "3_7_A_C"]
     assert points["parity"].tolist() == [0, 1, 0]
     assert points.columns.tolist() == [
-        "x", "neg_log10_p", "parity", "n_binned", "chrom", "pos", "rsid", "variant_id", "gene",
+        "variant_index", "x", "neg_log10_p", "parity", "n_binned", "chrom", "pos", "rsid",
+        "variant_id", "gene",
     ]  # fmt: skip
     # On the cohort's own axis 2:500 and chromosome 3 have no place.
     assert n_off_axis(summary, axis.chromosomes) == 2

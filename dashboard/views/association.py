@@ -79,13 +79,23 @@ def _warnings(view: View, found: Association) -> None:
 
 
 def _picture(view: View, found: Association, place: places.Place) -> None:
-    """Draw the genome, a chromosome or a region; a click chooses a variant."""
+    """Draw the genome, a chromosome or a region; a click chooses a variant, a drag a region."""
     draw = _region if place.is_region else _manhattan
-    made = draw(view, found, place)
-    event = elements.chart(made, key=f"manhattan-{place}", on_select="rerun", selection_mode="hit")
-    hit = (event.selection.get("hit") or [{}])[0].get("variant_index") if event else None
+    is_chromosome = bool(place.chrom) and not place.is_region
+    event = elements.chart(
+        draw(view, found, place),
+        key=f"manhattan-{place}",
+        on_select="rerun",
+        selection_mode=["hit", "span"] if is_chromosome else "hit",
+    )
+    selected = event.selection if event else {}
+    hit = (selected.get("hit") or [{}])[0].get("variant_index")
     if state.is_new("manhattan_hit", hit):
         state.put("variant", int(hit))
+        st.rerun()
+    span = (selected.get("span") or {}).get("x") if is_chromosome else None
+    if state.is_new("manhattan_span", span):
+        places.turn_to(places.Place(place.chrom, max(1, int(span[0])), int(span[1]) + 1))
         st.rerun()
 
 
@@ -103,7 +113,8 @@ def _manhattan(view: View, found: Association, place: places.Place) -> elements.
     return manhattan(
         points, chromosomes, _lines(view, found), selection_line=line, hits=hits,
         test=variant.TEST_WORDS[found.test], peaks=peaks(points, min(hits, 1e9)),
-        chromosome=place.chrom or None, palette=elements.palette(),
+        chromosome=place.chrom or None,
+        brush=bool(place.chrom), palette=elements.palette(),
     )  # fmt: skip
 
 

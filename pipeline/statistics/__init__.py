@@ -30,9 +30,9 @@ from pipeline.statistics.chi_squared import chi_squared_neg_log10_p
 from pipeline.statistics.exact import fisher_2x2, fisher_2x3, hwe_exact
 from pipeline.statistics.intervals import Interval, auc_delong, auc_difference, wilson
 from pipeline.statistics.multiple import (
-    benjamini_hochberg,
     bonferroni_neg_log10,
     genomic_lambda,
+    n_discoveries,
 )
 from pipeline.statistics.x_chromosome import (
     x_allele_counts,
@@ -53,7 +53,6 @@ __all__ = [
     "allelic_odds_ratio",
     "auc_delong",
     "auc_difference",
-    "benjamini_hochberg",
     "bonferroni_neg_log10",
     "chi_squared_neg_log10_p",
     "dominant",
@@ -66,6 +65,7 @@ __all__ = [
     "genotypic",
     "genotypic_df4",
     "hwe_exact",
+    "n_discoveries",
     "recessive",
     "table_too_small",
     "trend",

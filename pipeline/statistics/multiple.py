@@ -35,16 +35,16 @@ def bonferroni_neg_log10(n_tests: int, alpha: float) -> float:
     return float(np.log10(n_tests) - np.log10(alpha)) if n_tests else float("nan")
 
 
-def benjamini_hochberg(neg_log10_p: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return -log10 q, 0 or more, of each test: false discovery rate. NaN stays NaN, uncounted.
+def n_discoveries(neg_log10_p: NDArray[np.float64], alpha: float) -> int:
+    """Return how many tests Benjamini-Hochberg accepts at a false discovery rate below `alpha`.
+
+    They are those of smallest p. NaN is no test. A test above `alpha` is never accepted, so that
+    only those below it are sorted.
 
     References: Benjamini and Hochberg 1995, JRSS B 57:289-300.
     """
-    tested = np.flatnonzero(~np.isnan(neg_log10_p))
-    order = tested[np.argsort(-neg_log10_p[tested])]  # smallest p first
-    ranks = np.arange(1, order.size + 1)
-    # q of rank i is the smallest p_j n / j over j >= i: the largest -log10, from the end.
-    candidates = neg_log10_p[order] - np.log10(order.size / ranks)
-    neg_log10_q = np.full(neg_log10_p.shape, np.nan)
-    neg_log10_q[order] = np.maximum(np.maximum.accumulate(candidates[::-1])[::-1], 0.0)
-    return neg_log10_q
+    n_tests = int(np.count_nonzero(~np.isnan(neg_log10_p)))
+    smallest = np.sort(neg_log10_p[neg_log10_p > -np.log10(alpha)])[::-1]
+    ranks = np.arange(1, smallest.size + 1)
+    accepted = np.flatnonzero(smallest - np.log10(n_tests / ranks) > -np.log10(alpha))
+    return int(accepted[-1]) + 1 if accepted.size else 0

@@ -17,8 +17,10 @@ def top_table(cohort: Cohort, filtered: Filtered, found: Association, n: int = 2
     """Return the variants of smallest p with their tests and counts, smallest first."""
     log_p = found.neg_log10_p
     tested = np.flatnonzero(~np.isnan(log_p))
+    if len(tested) > n:
+        tested = tested[log_p[tested] >= np.partition(log_p[tested], -n)[-n]]
     rows = tested[np.argsort(-log_p[tested], kind="stable")[:n]]
-    ratio = odds_ratios(cohort, filtered, rows)
+    ratio = odds_ratios(cohort, filtered, rows, found)
     table = pd.DataFrame(
         {
             "variant_index": filtered.kept[rows],
@@ -138,7 +140,7 @@ def volcano_points(cohort: Cohort, filtered: Filtered, found: Association) -> pd
     (an empty cell) has no place. Columns: variant_index, log2_odds_ratio, neg_log10_p, n_binned,
     and its names.
     """
-    log_ratio = np.log2(odds_ratios(cohort, filtered).odds_ratio)
+    log_ratio = np.log2(odds_ratios(cohort, filtered, found=found).odds_ratio)
     rows = np.flatnonzero(~np.isnan(found.neg_log10_p) & np.isfinite(log_ratio))
     x = log_ratio[rows] - (log_ratio[rows].min() if len(rows) else 0.0)
     chosen, n_binned = thin(x, found.neg_log10_p[rows], float(np.max(x, initial=1e-9)))

@@ -230,7 +230,7 @@ def variant_card(
     )
     for name in ("neg_log10_p", "statistic", "df"):
         card[name] = float(getattr(found, name)[row])
-    ratio = odds_ratios(cohort, alone, np.array([0]))
+    ratio = odds_ratios(cohort, filtered, np.array([row]), found)
     for name in ("odds_ratio", "ci_low", "ci_high"):
         card[name] = float(getattr(ratio, name)[0])
     card["is_doubtful"] = bool(found.is_doubtful[row])

@@ -102,6 +102,7 @@ def test_every_page_draws(page, show, small):
     titles = {
         "cohort": "small",
         "quality": "What did we throw away, and why?",
+        "genes": "Which genes carry the signal?",
         "association": "Where is the signal?",
         "training": "What shall the network see, and how shall it learn?",
         "run": "Can we believe it?",

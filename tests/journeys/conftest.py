@@ -43,14 +43,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         patch.setenv("EXOLENS_CACHE", str(cache))
         patch.setenv("EXOLENS_DATA", str(data))
         patch.setenv("EXOLENS_WORKER_IDLE_S", "20")
-        port = _free_port()
+        port = free_port()
         command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py",
                    "--server.headless", "true", "--server.port", str(port)]  # fmt: skip
         log = folder / "server.log"
         with log.open("wb") as out:
             process = subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT)
         try:
-            _wait_until_healthy(port, process, log)
+            wait_until_healthy(port, process, log)
             yield Server(f"http://localhost:{port}", cache, data, log)
         finally:
             process.terminate()
@@ -59,13 +59,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 os.kill(worker.pid, signal.SIGTERM)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
-def _wait_until_healthy(port: int, process: subprocess.Popen, log: Path) -> None:
+def wait_until_healthy(port: int, process: subprocess.Popen, log: Path) -> None:
     end = time.monotonic() + 60
     while time.monotonic() < end:
         assert process.poll() is None, log.read_text()

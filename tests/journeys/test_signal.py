@@ -43,6 +43,10 @@ def test_from_the_genome_to_the_region_of_a_gene_and_back(best, visit):
     person.until(
         lambda: f"along chromosome {best['chrom']};" in person.chart("Manhattan"), "a chromosome"
     )
+    _drag_over(person, person.canvas("Manhattan"))
+    person.until(lambda: region_of(person, ""), "the region dragged over")
+    person.settle()
+    assert re.search(rf"place={best['chrom']}%3A\d+-\d+", person.page.url)
     person.press("Genome")
     person.until(lambda: person.chart("Manhattan plot of") == everything, "the whole genome")
     other = visit(link.removeprefix(person.url + "/"))
@@ -52,6 +56,20 @@ def test_from_the_genome_to_the_region_of_a_gene_and_back(best, visit):
     field.press("Enter")
     other.until(lambda: "Nothing here is called NOSUCHGENE" in other.text(), "what is not found")
     assert person.errors() == other.errors() == []
+
+
+def _drag_over(person, picture) -> None:
+    """Drag over a little of the middle of a picture."""
+    picture.scroll_into_view_if_needed()
+    person.settle()
+    box = picture.bounding_box()
+    x, y = box["x"] + 0.4 * box["width"], box["y"] + 0.3 * box["height"]
+    mouse = person.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 20, y, steps=4)
+    mouse.move(x + 40, y, steps=4)
+    mouse.up()
 
 
 def region_of(person, gene: str) -> str:

@@ -1,0 +1,112 @@
+"""From the press of a key to the new picture, in a real browser, on 1.8 million variants.
+
+    python -m tests.benchmarks.repaint [--variants 1800000] [--presses 10]
+
+Prints JSON: seconds from an arrow key on a threshold until the strip, the Manhattan plot and all
+else on the Association page have been drawn anew (median and worst), and the bytes that the browser
+receives for one move.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import WebSocket, sync_playwright
+
+from tests.benchmarks.counts_cohort import write_counts_cohort
+from tests.journeys.conftest import CHROMIUM, ROOT, free_port, wait_until_healthy
+from tests.journeys.visitor import Visitor
+
+
+@contextmanager
+def served(cache: Path) -> Iterator[str]:
+    """Give the address of a dashboard over this cache."""
+    port = free_port()
+    log = cache / "server.log"
+    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py",
+               "--server.headless", "true", "--server.port", str(port)]  # fmt: skip
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
+            env=os.environ | {"EXOLENS_CACHE": str(cache)},
+        )  # fmt: skip
+    try:
+        wait_until_healthy(port, process, log)
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def measure(n_variants: int, n_presses: int) -> dict:
+    with tempfile.TemporaryDirectory() as name:
+        cache = Path(name)
+        write_counts_cohort(cache, "big", n_variants)
+        with served(cache) as url, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=list(CHROMIUM)
+            )
+            context = browser.new_context(viewport={"width": 1440, "height": 900})
+            person = Visitor(context, url)
+            received = [0]
+            person.page.on("websocket", lambda socket: _count(socket, received))
+            person.go("association?cohort=big")
+            person.see("Manhattan plot of", 120)
+            person.settle()
+            moved = [_press(person, received) for _ in range(n_presses + 1)][1:]
+            seconds = [s for s, _ in moved]
+            return {
+                "variants": n_variants,
+                "presses": n_presses,
+                "key press to repaint, seconds, median": round(statistics.median(seconds), 2),
+                "worst": round(max(seconds), 2),
+                "bytes received a move, median": statistics.median(b for _, b in moved),
+            }
+
+
+def _count(socket: WebSocket, received: list[int]) -> None:
+    def add(payload: str | bytes) -> None:
+        received[0] += len(payload)
+
+    socket.on("framereceived", add)
+
+
+def _press(person: Visitor, received: list[int]) -> tuple[float, int]:
+    """Return seconds until all that changes has been drawn, and the bytes that came."""
+    before, kept = received[0], person.metric("Variants kept")
+    picture = person.chart("Manhattan plot of")
+    slider = person.slider("Smallest mean depth")
+    slider.focus()
+    start = time.perf_counter()
+    slider.press("ArrowRight")
+    app = person.page.get_by_test_id("stApp")
+    while True:
+        is_new = person.metric("Variants kept") != kept
+        is_drawn = person.chart("Manhattan plot of") not in ("", picture)
+        if is_new and is_drawn and app.get_attribute("data-test-script-state") == "notRunning":
+            break
+        if time.perf_counter() - start > 60:
+            raise AssertionError("nothing was drawn anew within a minute")
+        time.sleep(0.005)
+    seconds = time.perf_counter() - start
+    person.settle()
+    return seconds, received[0] - before
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--variants", type=int, default=1_800_000)
+    parser.add_argument("--presses", type=int, default=10)
+    asked = parser.parse_args()
+    print(json.dumps(measure(asked.variants, asked.presses), indent=1))
