@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import state
+from dashboard.charts.frame import unchecked
 from dashboard.theme import DARK, LIGHT, Palette
 
 _TEXT = Path(__file__).parent / "text"
@@ -21,7 +22,7 @@ def palette() -> Palette:
 
 def chart(made: Any, key: str | None = None, **options: Any) -> Any:
     """Draw a chart of `dashboard.charts` over the full width, in its own theme."""
-    return st.altair_chart(made, width="stretch", theme=None, key=key, **options)
+    return st.altair_chart(unchecked(made), width="stretch", theme=None, key=key, **options)
 
 
 def method(name: str) -> None:

@@ -125,11 +125,9 @@ def filter_variants(
     n_everybody = cohort.store.rows("SELECT count(*) FROM samples")[0][0]
     found = cohort.store.arrays(_query(cohort, definition, settings))
     removed_by = found["removed_by"]
-    case = _counts(found, "case")
-    control = _counts(found, "control")
     sex_counts = _sex_counts(cohort, definition)
-    reads_labels = _after_query(settings, removed_by, case, control, sex_counts, found)
-    steps = _funnel(cohort, definition, settings, removed_by, found["is_first"], reads_labels)
+    after_query = _after_query(settings, removed_by, sex_counts, found)
+    steps = _funnel(cohort, definition, settings, removed_by, found["is_first"], after_query)
     is_kept = removed_by == KEPT
     kept = np.flatnonzero(is_kept)
     on_sex = is_kept[sex_counts.rows]
@@ -141,8 +139,8 @@ def filter_variants(
         n_everybody - n_people["case"] - n_people["control"],
         removed_by,
         kept,
-        case[kept],
-        control[kept],
+        _counts(found, "case", kept),
+        _counts(found, "control", kept),
         SexCounts(
             np.searchsorted(kept, sex_counts.rows[on_sex]),
             sex_counts.case[on_sex],
@@ -242,9 +240,12 @@ def _failures(settings: QualitySettings, both: list[int]) -> dict[str, str]:
     return fails
 
 
-def _counts(found: dict[str, np.ndarray], role: str) -> np.ndarray:
-    rows = ("hom_ref", "het", "hom_alt", "missing")
-    return np.stack([found[f"{role}_{row}"] for row in rows], axis=1)
+def _counts(
+    found: dict[str, np.ndarray], role: str, rows: np.ndarray | slice = slice(None)
+) -> np.ndarray:
+    """Return hom_ref, het, hom_alt, missing of these variants, (n, 4)."""
+    names = ("hom_ref", "het", "hom_alt", "missing")
+    return np.stack([found[f"{role}_{name}"][rows] for name in names], axis=1)
 
 
 def _sex_counts(cohort: Cohort, definition: CaseDefinition) -> SexCounts:
@@ -271,13 +272,15 @@ def _sex_counts(cohort: Cohort, definition: CaseDefinition) -> SexCounts:
 def _after_query(
     settings: QualitySettings,
     removed_by: np.ndarray,
-    case: np.ndarray,
-    control: np.ndarray,
     sex_counts: SexCounts,
     found: dict[str, np.ndarray],
 ) -> set[str]:
     """Apply what needs more than SQL, in the order of `STEPS`; returns the rules that are on."""
-    on = set()
+    on: set[str] = set()
+    rules = (settings.max_hwe_log10, settings.max_missingness_log10, settings.min_mean_gq)
+    if settings.min_mac == 0 and rules == (None, None, None):
+        return on
+    case, control = _counts(found, "case"), _counts(found, "control")
 
     def remove(step: str, rows: np.ndarray) -> None:
         on.add(step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from functools import partial
 from typing import Any
 
 import altair as alt
@@ -56,6 +57,15 @@ def finish(
         autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
         usermeta={"embedOptions": {"renderer": renderer}},
     ).configure(**config)
+
+
+def unchecked(chart: AnyChart) -> AnyChart:
+    """Return the chart, to be drawn without a check against the schema of Vega-Lite.
+
+    The check takes half of the time that a picture takes, and the tests make it.
+    """
+    object.__setattr__(chart, "to_dict", partial(chart.to_dict, validate=False))
+    return chart
 
 
 def tooltip(**fields: tuple[str, str]) -> list[alt.Tooltip]:

@@ -251,10 +251,16 @@ def _together(view: View, found: Association) -> None:
         elements.chart(qq(points, band, lambda_gc, found.lambda_note, palette=palette), key="qq")
     with right:
         elements.chart(p_histogram(p_bins(found), palette=palette), key="p_histogram")
+    with st.expander("Odds ratios against p", on_change="rerun", key="odds") as odds_ratios:
+        if odds_ratios.open:
+            _volcano(view, found)
+
+
+def _volcano(view: View, found: Association) -> None:
     odds = loaders.volcano(view.cohort, view.settings, view.analysis)
     hits = view.analysis.line(view.settings.association)
     made = volcano(
         odds, _lines(view, found), hits=hits, n_tested=found.n_tested,
-        test=variant.TEST_WORDS[found.test], palette=palette,
+        test=variant.TEST_WORDS[found.test], palette=elements.palette(),
     )  # fmt: skip
     elements.chart(made, key="volcano")
