@@ -14,6 +14,7 @@ from pipeline.logistic import regress
 from pipeline.permutation import max_t
 from pipeline.quality import filter_variants
 from pipeline.settings import AnalysisSettings, with_changes
+from pipeline.summaries import genome_axis, manhattan_points, p_bins, qq_points, top_table
 from tests.small_cohorts import make_cohort, vcf_text
 
 N = 60
@@ -43,6 +44,24 @@ def test_the_association_is_that_of_the_test_asked_for(cohort):
         np.testing.assert_array_equal(found.association.neg_log10_p, expected.neg_log10_p)
         assert found.line(settings.association) == expected.bonferroni
     assert found.n_to_regress == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [[], ["association.test=trend"], ["quality.min_mac=46"], ["association.small_expected=hide"]],
+)
+def test_plots_and_tables_show_the_same_variants(cohort, changes):
+    found = analyse(cohort, asked(*changes))
+    points = manhattan_points(cohort, genome_axis(cohort), found.filtered, found.association)
+    table = top_table(cohort, found.filtered, found.association)
+    n = found.association.n_tested
+    assert n == len(table) == points["n_binned"].sum() == p_bins(found.association)["n"].sum()
+    in_plot = points.set_index("variant_id")["neg_log10_p"].to_dict()
+    assert table.set_index("variant_id")["neg_log10_p"].to_dict() == in_plot
+    assert set(table["variant_index"]) <= set(found.filtered.kept)
+    assert table["neg_log10_p"].is_monotonic_decreasing
+    observed = qq_points(found.association)[0]["observed"]
+    np.testing.assert_array_equal(observed, table["neg_log10_p"])
 
 
 def test_few_regressions_are_done_at_once__many_are_asked_for(cohort, monkeypatch):

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pysam
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import Cancelled, EmptyResultError, InputError
@@ -377,6 +377,7 @@ def test_published_points__off_the_axis_altogether(tmp_path):
     assert "not known" in build_note(summary, "hg19")
 
 
+@settings(deadline=None)  # the kernel is compiled at the first call
 @given(st.integers(0, 2**32 - 1), st.integers(1, 20_000))
 def test_thin__each_variant_stands_somewhere_and_the_best_for_itself(seed, n):
     rng = np.random.default_rng(seed)
@@ -385,8 +386,15 @@ def test_thin__each_variant_stands_somewhere_and_the_best_for_itself(seed, n):
     log_p[rng.random(n) < 0.1] = np.nan
     rows, n_binned = thin(x, log_p, 3e9)
     assert n_binned.sum() == np.count_nonzero(~np.isnan(log_p))
-    assert len(rows) <= 9_500
+    assert len(rows) <= 7_200
     assert len(np.unique(rows)) == len(rows)
     best = np.argsort(-np.nan_to_num(log_p, nan=-1))[: min(2_999, int(n_binned.sum()))]
     if n_binned.sum() > 3_000:
         assert set(best) <= set(rows[n_binned == 1])
+    # The outline is that of all: nothing hides a smaller p beside it.
+    column = (x / 3e9 * 350).astype(int)
+    everywhere, drawn = (
+        pd.Series(log_p[chosen]).groupby(column[chosen]).max()
+        for chosen in (np.flatnonzero(~np.isnan(log_p)), rows)
+    )
+    pd.testing.assert_series_equal(everywhere, drawn)

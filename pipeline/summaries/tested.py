@@ -133,7 +133,7 @@ def _label(row: dict) -> str:
 
 
 def volcano_points(cohort: Cohort, filtered: Filtered, found: Association) -> pd.DataFrame:
-    """Return the log2 odds ratio of each tested variant against its −log10 p, at most 9,500.
+    """Return the log2 odds ratio of each tested variant against its −log10 p, at most 7,200.
 
     The 3,000 of smallest p stand each for itself, as every hit does up to then; of the others one
     stands for each cell of a grid, with `n_binned` variants. A variant without an odds ratio

@@ -67,6 +67,9 @@ def measure(n_variants: int, repeats: int) -> dict:
             "filter + test, seconds": round(
                 statistics.median(r["filter"] + r["test"] for r in rounds), 3
             ),
+            "filter + test + manhattan, seconds": round(
+                statistics.median(r["filter"] + r["test"] + r["manhattan"] for r in rounds), 3
+            ),
             "filter + test / one DuckDB pass": round(
                 statistics.median(
                     (r["filter"] + r["test"]) / r["peer: one DuckDB pass"] for r in rounds
