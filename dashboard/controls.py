@@ -8,12 +8,11 @@ from typing import Any
 import streamlit as st
 from pydantic import ValidationError
 
-from dashboard.charts.frame import unchecked
 from dashboard.fields import Field, fields_of, scale_of
 from dashboard.state import set_widgets, switch_key, widget_key, widget_value
 from pipeline.settings import Settings, explain
 
-Histogram = Callable[[Any], Any]  # the value of the widget, None for off -> a chart
+Histogram = Callable[[Any], Any]  # the value of the widget, None for off -> Vega-Lite
 
 
 def settings_widgets(
@@ -118,9 +117,7 @@ def _draw(
         value = held if is_on else None
     if place is not None and histogram is not None:
         # Drawn last, in the place kept above the slider: only now is the cut known.
-        place.altair_chart(
-            unchecked(histogram(value)), theme=None, key=f"{stage}.{field.name}.histogram"
-        )
+        place.vega_lite_chart(histogram(value), theme=None, key=f"{stage}.{field.name}.histogram")
     return value
 
 

@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dashboard.charts.cut_histogram import cut_histogram
+from dashboard.charts.frame import unchecked
+from dashboard.theme import Palette
 from pipeline import jobs, runs, summaries
 from pipeline.analysis import Analysis, analyse, computed
 from pipeline.association import effect_allele_frequency
@@ -296,6 +299,39 @@ def _quality_bins(
     identity: str, roles: str, measure: str, _cohort: Cohort, _definition: CaseDefinition
 ) -> pd.DataFrame:
     return summaries.quality_bins(_cohort, _definition, measure)
+
+
+def small_histogram(
+    bins: pd.DataFrame,
+    cut: float | None,
+    paper: float | None,
+    label: str,
+    unit: str,
+    removes: str,
+    counted: str,
+    palette: Palette,
+) -> dict[str, Any]:
+    """Return the histogram behind a slider as Vega-Lite; of many one moves, the rest stay drawn."""
+    return _small_histogram(bins, cut, paper, label, unit, removes, counted, palette.mode, palette)
+
+
+@st.cache_data(max_entries=256, show_spinner=False)
+def _small_histogram(
+    bins: pd.DataFrame,
+    cut: float | None,
+    paper: float | None,
+    label: str,
+    unit: str,
+    removes: str,
+    counted: str,
+    mode: str,
+    _palette: Palette,
+) -> dict[str, Any]:
+    made = cut_histogram(
+        bins, cut, paper, label, unit, removes=removes, counted=counted, small=True,
+        root_scale=True, palette=_palette,
+    )  # fmt: skip
+    return unchecked(made).to_dict()
 
 
 @st.cache_data(max_entries=32, show_spinner=False)

@@ -9,7 +9,6 @@ from typing import Any
 import streamlit as st
 
 from dashboard import controls, elements, loaders, state
-from dashboard.charts.cut_histogram import cut_histogram
 from dashboard.view import View
 from pipeline.cohort import Cohort
 from pipeline.errors import SettingsError
@@ -234,20 +233,18 @@ def _histograms(
 
 def _small_histogram(bins: Any, field: str, cut: float | None) -> Any:
     info = _words_of(QualitySettings, field)
-    return cut_histogram(
-        bins, cut, info["paper"], info["label"], info["unit"], counted="Sites", small=True,
-        root_scale=True, palette=elements.palette(),
-    )  # fmt: skip
+    return loaders.small_histogram(
+        bins, cut, info["paper"], info["label"], info["unit"], "below", "Sites", elements.palette()
+    )
 
 
 def _person_histogram(whole: Cohort, field: str, cut: float | None) -> Any:
     measure, removes = _BEHIND_PEOPLE[field]
     info = _words_of(SampleSettings, field)
-    return cut_histogram(
-        loaders.person_bins(whole, measure), cut, None, info["label"], info["unit"],
-        removes=removes, counted="People", small=True, root_scale=True,
-        palette=elements.palette(),
-    )  # fmt: skip
+    bins = loaders.person_bins(whole, measure)
+    return loaders.small_histogram(
+        bins, cut, None, info["label"], info["unit"], removes, "People", elements.palette()
+    )
 
 
 def _words_of(group: type[Settings], field: str) -> dict[str, Any]:

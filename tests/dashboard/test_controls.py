@@ -225,9 +225,9 @@ def test_only_some_fields_and_a_histogram_that_follows() -> None:
         from dashboard.controls import settings_widgets
         from pipeline.settings import QualitySettings
 
-        def histogram(value: object) -> alt.Chart:
+        def histogram(value: object) -> dict:
             st.session_state["seen"] = value
-            return alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x:Q")
+            return alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x:Q").to_dict()
 
         settings_widgets(
             QualitySettings,
