@@ -74,14 +74,27 @@ class OnCluster(Executor):
         self._tasks.shutdown(wait=wait)
 
 
-@contextmanager
-def _connected(address: str) -> Iterator[Client]:
+def connect(address: str, timeout_s: float) -> Client:
+    """Return a client of the scheduler at `address`; it is the caller's to close.
+
+    Raises OSError when none answers in time, ValueError for what is no address.
+    """
     from distributed import Client
 
+    try:
+        return Client(address, timeout=timeout_s, set_as_default=False)
+    except AssertionError:
+        # Dask gives the thread of its event loop ten seconds to begin and fails with a bare
+        # assertion when the machine was busier than that; a second try finds it less so.
+        return Client(address, timeout=timeout_s, set_as_default=False)
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Client]:
     # Dask tells of lost workers at length; what matters reaches the user as one sentence.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
-        client = Client(address, timeout=_CONNECT_S, set_as_default=False)
+        client = connect(address, _CONNECT_S)
     except (OSError, ValueError) as error:
         raise EngineError(
             f"EXOLENS_ENGINE is 'local' or the address of a Dask scheduler, but none answered at "

@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import distributed
 import pytest
-from distributed import Client
 
 from pipeline import files
 from pipeline import ingest as ingest_module
 from pipeline.cli import main
 from pipeline.cohort import open_cohort
-from pipeline.engine import executor
+from pipeline.engine import connect, executor
 from pipeline.errors import Cancelled, EngineError, InputError
 from pipeline.ingest import ingest
 from pipeline.progress import Progress
@@ -51,11 +51,11 @@ class Cluster:
         return self._start("worker", self.address, "--no-nanny", "--nthreads", "1")
 
     def wait_for(self, n_workers: int) -> None:
-        with Client(self.address, timeout=60, set_as_default=False) as client:
+        with connect(self.address, 60) as client:
             client.wait_for_workers(n_workers, timeout=120)
 
     def n_workers(self) -> int:
-        with Client(self.address, timeout=30, set_as_default=False) as client:
+        with connect(self.address, 60) as client:
             return len(client.nthreads())
 
     def end(self) -> None:
@@ -132,6 +132,21 @@ def test_a_killed_worker_changes_nothing(tmp_path, cluster, monkeypatch):
     cohort.store.close()
     assert killed_at
     assert cluster.n_workers() == 1
+
+
+def test_a_slow_start_of_dasks_loop_is_tried_again(cluster, monkeypatch):
+    started = distributed.Client
+    calls = []
+
+    def first_too_slow(*args, **options):
+        calls.append(args)
+        assert len(calls) > 1  # as Dask's own assertion when its thread did not begin in time
+        return started(*args, **options)
+
+    monkeypatch.setattr(distributed, "Client", first_too_slow)
+    with connect(cluster.address, 60) as client:
+        assert client.scheduler_info()["address"] == cluster.address
+    assert len(calls) == 2
 
 
 def test_stop_and_bad_input_are_told_from_the_cluster(tmp_path, cluster):
