@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,15 @@ def cohorts_dir(cache: Path) -> Path:
 class Cohort:
     """An opened cohort: its name, its files, and the people in it.
 
-    `kept_people` bool (n_people,) says who counts, None where everybody does.
+    `kept_people` bool (n_people,) says who counts, None where everybody does. `measures` is the
+    memory of `pipeline.measures`.
     """
 
     name: str
     fingerprint: str
     store: Store
     kept_people: np.ndarray | None = None
+    measures: dict[Any, Any] = field(init=False, default_factory=dict, repr=False)
 
     @property
     def certificate(self) -> Mapping[str, Any]:

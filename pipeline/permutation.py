@@ -22,9 +22,10 @@ import numpy as np
 from pipeline.cohort import Cohort, open_cohort
 from pipeline.errors import EmptyResultError, SettingsError
 from pipeline.genotypes import count_genotypes, people_mask
+from pipeline.measures import SexCounts
 from pipeline.people import require_both
 from pipeline.progress import Clock, OnProgress, silent
-from pipeline.quality import Filtered, SexCounts, filter_variants
+from pipeline.quality import Filtered, filter_variants
 from pipeline.region_tests import RegionCounts, region_counts, run_test
 from pipeline.samples import with_people
 from pipeline.schema import SEXES

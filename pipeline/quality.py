@@ -2,7 +2,8 @@
 
 The paper's rules in the paper's order: first round on the site, split, second round on the split
 variant, sex chromosomes and indels out; then the rules that it leaves out. People who are neither
-case nor control are left out of every count. Nothing is written: re-filtering is one query.
+case nor control are left out of every count. Nothing is written: the figures of all variants are
+read once (`measures`), and thresholds move over them.
 
 A missing QUAL, FILTER, depth or GQ never fails a rule; the step's note tells how many there are.
 Hardy-Weinberg and differential missingness read labels: an honest run computes them on training
@@ -11,12 +12,16 @@ people (`reads_labels`), while the funnel shown here sees all people.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError
+from pipeline.measures import Measures, SexCounts, measure
 from pipeline.people import CaseDefinition
 from pipeline.settings import PeopleSettings, QualitySettings
 from pipeline.statistics import fisher_2x2, hwe_exact
@@ -68,19 +73,6 @@ class Step:
 
 
 @dataclass(frozen=True)
-class SexCounts:
-    """Genotypes by sex of the kept variants on X and Y.
-
-    `rows` (n,) are their positions among the kept variants; `case` and `control` (n, 3, 4) count
-    hom_ref, het, hom_alt, missing for male, female, unknown sex.
-    """
-
-    rows: np.ndarray
-    case: np.ndarray
-    control: np.ndarray
-
-
-@dataclass(frozen=True)
 class Filtered:
     """The kept variants with their counts, and the funnel.
 
@@ -123,11 +115,11 @@ def filter_variants(
             "name the diagnoses that are cases and controls."
         )
     n_everybody = cohort.store.rows("SELECT count(*) FROM samples")[0][0]
-    found = cohort.store.arrays(_query(cohort, definition, settings))
-    removed_by = found["removed_by"]
-    sex_counts = _sex_counts(cohort, definition)
-    after_query = _after_query(settings, removed_by, sex_counts, found)
-    steps = _funnel(cohort, definition, settings, removed_by, found["is_first"], after_query)
+    measures = measure(cohort, definition)
+    sex_counts = measures.sex_counts
+    removed_by = _first_failed(settings, measures)
+    on = _asked(settings) | _fail_further(settings, removed_by, sex_counts, measures)
+    steps = _funnel(cohort, settings, removed_by, measures.is_first, on)
     is_kept = removed_by == KEPT
     kept = np.flatnonzero(is_kept)
     on_sex = is_kept[sex_counts.rows]
@@ -139,8 +131,8 @@ def filter_variants(
         n_everybody - n_people["case"] - n_people["control"],
         removed_by,
         kept,
-        _counts(found, "case", kept),
-        _counts(found, "control", kept),
+        measures.case[kept],
+        measures.control[kept],
         SexCounts(
             np.searchsorted(kept, sex_counts.rows[on_sex]),
             sex_counts.case[on_sex],
@@ -182,105 +174,46 @@ def _keeps_missingness(
     return ~(log_p > (settings.max_missingness_log10 or 0.0))
 
 
-def _sum(prefix: str, diagnoses: list[int]) -> str:
-    return " + ".join(f"{prefix}_{d}" for d in diagnoses) or "0"
+# What a variant has to be to fail a rule, in the order of `STEPS`. NaN, no data, never is.
+_RULES: dict[str, tuple[str, Callable[[Measures, Any], NDArray[np.bool_]]]] = {
+    "qual": ("qual_above", lambda of, cut: of.qual <= cut),
+    "filter": ("filter_pass", lambda of, _: of.is_not_pass),
+    "ac_1": ("drop_monomorphic", lambda of, _: of.is_monomorphic_site),
+    "depth_1": ("min_mean_depth", lambda of, cut: of.mean_depth < cut),
+    "call_rate_1": ("min_call_rate", lambda of, cut: of.site_call_rate < cut),
+    "ac_2": ("drop_monomorphic", lambda of, _: of.is_monomorphic),
+    "depth_2": ("min_mean_depth", lambda of, cut: of.mean_depth < cut),
+    "call_rate_2": ("min_call_rate", lambda of, cut: of.call_rate < cut),
+    "sex_chromosomes": ("drop_sex_chromosomes", lambda of, _: of.is_on_sex_chromosome),
+    "indels": ("drop_indels", lambda of, _: of.is_not_snp),
+}
 
 
-def _query(cohort: Cohort, definition: CaseDefinition, settings: QualitySettings) -> str:
-    """Return the SQL for what each variant fails first and its genotype counts.
-
-    Only numbers reach the text: column numbers of the schema and thresholds that pydantic has
-    checked.
-    """
-    case = cohort.diagnosis_numbers(definition.case)
-    control = cohort.diagnosis_numbers(definition.control)
-    both = case + control
-    fails = _failures(settings, both)
-    order = [step for step in STEPS if step in fails and step != "gq"]
-    cases = "".join(f"WHEN {fails[step]} THEN {STEPS.index(step)} " for step in order)
-    removed_by = f"CASE {cases}ELSE {KEPT} END" if cases else str(KEPT)
-    counts = ", ".join(
-        f"({_sum(f'n_{row}', numbers)})::INTEGER AS {role}_{row}"
-        for role, numbers in (("case", case), ("control", control))
-        for row in ("hom_ref", "het", "hom_alt", "missing")
-    )
-    return (
-        f"SELECT ({removed_by})::UTINYINT AS removed_by, alt_number = 1 AS is_first, "
-        f"coalesce({fails.get('gq', 'false')}, false) AS fails_gq, {counts} "
-        "FROM variants POSITIONAL JOIN counts"
-    )
+def _asked(settings: QualitySettings) -> set[str]:
+    """Return the rules of `_RULES` that are on."""
+    values = {step: getattr(settings, name) for step, (name, _) in _RULES.items()}
+    return {step for step, value in values.items() if value is not None and value is not False}
 
 
-def _failures(settings: QualitySettings, both: list[int]) -> dict[str, str]:
-    """Return for each rule that is on the SQL that is true where a variant fails it."""
-    fails = {}
-    if settings.qual_above is not None:
-        fails["qual"] = f"qual <= {settings.qual_above!r}"
-    if settings.filter_pass:
-        fails["filter"] = "filter <> 'PASS'"
-    called, missing = _sum("site_n_called", both), _sum("site_n_missing", both)
-    depth = f"({_sum('depth_sum', both)}) / nullif({_sum('depth_n', both)}, 0)"
-    if settings.drop_monomorphic:
-        fails["ac_1"] = f"{_sum('site_n_nonref', both)} = 0"
-        fails["ac_2"] = f"{_sum('n_het', both)} + {_sum('n_hom_alt', both)} = 0"
-    if settings.min_mean_depth is not None:
-        fails["depth_1"] = fails["depth_2"] = f"{depth} < {settings.min_mean_depth!r}"
-    if settings.min_call_rate is not None:
-        n_missing = _sum("n_missing", both)
-        total = f"({called} + {missing})"
-        fails["call_rate_1"] = f"({called}) / {total} < {settings.min_call_rate!r}"
-        fails["call_rate_2"] = f"({total} - ({n_missing})) / {total} < {settings.min_call_rate!r}"
-    if settings.drop_sex_chromosomes:
-        fails["sex_chromosomes"] = "region NOT IN ('autosome', 'other')"
-    if settings.drop_indels:
-        fails["indels"] = "kind <> 'snp'"
-    if settings.min_mean_gq is not None:
-        mean_gq = f"({_sum('gq_sum', both)}) / nullif({_sum('gq_n', both)}, 0)"
-        fails["gq"] = f"{mean_gq} < {settings.min_mean_gq!r}"
-    return fails
+def _first_failed(settings: QualitySettings, measures: Measures) -> NDArray[np.uint8]:
+    """Return the position in `STEPS` of the first rule that each variant fails, else `KEPT`."""
+    failed = np.full(len(measures.is_first), KEPT, np.uint8)
+    asked = _asked(settings)
+    for step in reversed([step for step in _RULES if step in asked]):
+        name, fails = _RULES[step]
+        np.copyto(failed, STEPS.index(step), where=fails(measures, getattr(settings, name)))
+    return failed
 
 
-def _counts(
-    found: dict[str, np.ndarray], role: str, rows: np.ndarray | slice = slice(None)
-) -> np.ndarray:
-    """Return hom_ref, het, hom_alt, missing of these variants, (n, 4)."""
-    names = ("hom_ref", "het", "hom_alt", "missing")
-    return np.stack([found[f"{role}_{name}"][rows] for name in names], axis=1)
-
-
-def _sex_counts(cohort: Cohort, definition: CaseDefinition) -> SexCounts:
-    """Return the counts by sex of every variant on X and Y; rows are variant indices."""
-
-    def summed(diagnoses: tuple[str, ...], role: str) -> str:
-        numbers = cohort.diagnosis_numbers(diagnoses)
-        return ", ".join(
-            "(" + (" + ".join(f"n_{row}_{d}_{sex}" for d in numbers) or "0")
-            + f")::INTEGER AS {role}_{sex}_{row}"
-            for sex in ("male", "female", "unknown")
-            for row in ("hom_ref", "het", "hom_alt", "missing")
-        )  # fmt: skip
-
-    found = cohort.store.arrays(
-        f"SELECT variant_index, {summed(definition.case, 'case')}, "
-        f"{summed(definition.control, 'control')} FROM sex_counts ORDER BY variant_index"
-    )
-    columns = list(found.values())
-    flat = np.stack(columns[1:], axis=1).reshape(len(columns[0]), 2, 3, 4)
-    return SexCounts(columns[0].astype(np.int64), flat[:, 0], flat[:, 1])
-
-
-def _after_query(
-    settings: QualitySettings,
-    removed_by: np.ndarray,
-    sex_counts: SexCounts,
-    found: dict[str, np.ndarray],
+def _fail_further(
+    settings: QualitySettings, removed_by: np.ndarray, sex_counts: SexCounts, measures: Measures
 ) -> set[str]:
-    """Apply what needs more than SQL, in the order of `STEPS`; returns the rules that are on."""
+    """Apply the rules that are off in the paper, in the order of `STEPS`; return those on."""
     on: set[str] = set()
     rules = (settings.max_hwe_log10, settings.max_missingness_log10, settings.min_mean_gq)
     if settings.min_mac == 0 and rules == (None, None, None):
         return on
-    case, control = _counts(found, "case"), _counts(found, "control")
+    case, control = measures.case, measures.control
 
     def remove(step: str, rows: np.ndarray) -> None:
         on.add(step)
@@ -298,7 +231,7 @@ def _after_query(
         remove("hwe", alive[~_keeps_hwe(settings, diploid[alive])])
         alive = np.flatnonzero(removed_by == KEPT)
     if settings.min_mean_gq is not None:
-        remove("gq", alive[found["fails_gq"][alive]])
+        remove("gq", alive[measures.mean_gq[alive] < settings.min_mean_gq])
         alive = np.flatnonzero(removed_by == KEPT)
     if settings.max_missingness_log10 is not None:
         remove("missingness", alive[~_keeps_missingness(settings, case[alive], control[alive])])
@@ -320,14 +253,12 @@ def count_alleles(counts: np.ndarray, sex_counts: SexCounts) -> tuple[np.ndarray
 
 def _funnel(
     cohort: Cohort,
-    definition: CaseDefinition,
     settings: QualitySettings,
     removed_by: np.ndarray,
     is_first: np.ndarray,
-    on_after_query: set[str],
+    on: set[str],
 ) -> tuple[Step, ...]:
-    both = cohort.diagnosis_numbers(definition.case + definition.control)
-    on = set(_failures(settings, both)) | on_after_query | {"input", "split"}
+    on = on | {"input", "split"}
     n_sites = np.bincount(removed_by[is_first], minlength=KEPT + 1)
     n_variants = np.bincount(removed_by, minlength=KEPT + 1)
     notes = _notes(cohort, settings)

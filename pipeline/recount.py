@@ -13,8 +13,9 @@ import numpy as np
 
 from pipeline.cohort import Cohort
 from pipeline.genotypes import count_genotypes, people_mask, unpack_people
+from pipeline.measures import SexCounts
 from pipeline.progress import Clock, OnProgress, silent
-from pipeline.quality import Filtered, SexCounts
+from pipeline.quality import Filtered
 from pipeline.schema import SEXES
 
 _BYTES_KEPT = 2 << 30  # of counts kept for a cohort; a what-if comes back to the same people

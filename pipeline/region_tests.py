@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.cohort import Cohort
-from pipeline.quality import Filtered, SexCounts
+from pipeline.measures import SexCounts
+from pipeline.quality import Filtered
 from pipeline.settings import AssociationSettings
 from pipeline.statistics import (
     TABLES,

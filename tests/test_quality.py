@@ -130,3 +130,27 @@ def test_differential_missingness__scipy(tmp_path):
         is_out = -np.log10(fisher_exact(table).pvalue) > 1.0
         assert (("1", 10 * n, "C") in found) == is_out
     assert found
+
+
+def test_a_threshold_of_zero_is_not_off(cohort):
+    assert reasons(cohort, QualitySettings(qual_above=0.0))[("1", 6, "C")] == "ac_1"
+    steps = filter_variants(cohort, QualitySettings(qual_above=0.0, min_mean_depth=0.0)).steps
+    assert {step.step for step in steps if step.is_off and not step.has_no_data}.isdisjoint(
+        {"qual", "depth_1", "depth_2"}
+    )
+
+
+def test_another_definition_of_cases_is_counted_anew(tmp_path):
+    people = PEOPLE | {"s9": "other"}
+    cohort = make_cohort(
+        tmp_path, vcf_text(RECORDS, SAMPLES, ("1", "X", "MT", "GL000191.1")), people
+    )
+    first = filter_variants(cohort, QualitySettings())
+    swapped = PeopleSettings(case=("control",), control=("case",), exclude=("other",))
+    other = filter_variants(cohort, QualitySettings(), swapped)
+    np.testing.assert_array_equal(first.case, other.control)
+    with_others = PeopleSettings(case=("case", "other"), control=("control",))
+    more = filter_variants(cohort, QualitySettings(), with_others)
+    assert more.case[:, :].sum() > first.case.sum()
+    again = filter_variants(cohort, QualitySettings())
+    np.testing.assert_array_equal(first.removed_by, again.removed_by)

@@ -12,8 +12,9 @@ from pipeline.association import associate, association_table
 from pipeline.errors import EmptyResultError
 from pipeline.export.kept import Kept
 from pipeline.logistic import Regression, regress
+from pipeline.measures import SexCounts
 from pipeline.progress import Clock, OnProgress
-from pipeline.quality import SexCounts, count_alleles
+from pipeline.quality import count_alleles
 from pipeline.schema import CHROMOSOME_ORDER
 from pipeline.settings import AssociationSettings
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from pipeline.association import Association, associate, genes_of, odds_ratios
 from pipeline.cohort import Cohort
-from pipeline.quality import KEPT, STEPS, TITLES, Filtered, SexCounts, count_alleles
+from pipeline.measures import SexCounts
+from pipeline.quality import KEPT, STEPS, TITLES, Filtered, count_alleles
 from pipeline.schema import CHROMOSOME_ORDER, GENOTYPE_ROWS, chromosome_order, plain_chromosome
 from pipeline.settings import AssociationSettings
 from pipeline.statistics import TESTS, hwe_exact
