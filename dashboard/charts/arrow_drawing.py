@@ -64,9 +64,9 @@ def arrow_drawing(*, palette: Palette = LIGHT) -> AnyChart:
     )
     boxes = base.mark_rect(fill=palette.surface, strokeWidth=2, cornerRadius=8).encode(
         x=_at("left"),
-        x2="right:Q",
+        x2=alt.X2("right:Q"),
         y=_down("top"),
-        y2="bottom:Q",
+        y2=alt.Y2("bottom:Q"),
         stroke=alt.Stroke("line:N", scale=None),
     )
     arrows = (

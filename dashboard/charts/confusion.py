@@ -75,7 +75,7 @@ def confusion(
     percent = (
         base.transform_calculate(words="width > 420 ? datum.percent : datum.short")
         .mark_text(fontSize=15, dy=19)
-        .encode(text="words:N", color=word)
+        .encode(text=alt.Text("words:N"), color=word)
     )
     (tn, fp), (fn, tp) = confusion
     n = tn + fp + fn + tp

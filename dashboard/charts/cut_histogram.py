@@ -52,9 +52,9 @@ def cut_histogram(
         .mark_rect(strokeWidth=0.6)
         .encode(
             x=x,
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("n:Q", scale=y_scale, axis=y_axis),
-            y2=alt.datum(0),
+            y2=alt.Y2Datum(0),
             color=alt.Color("fill:N", scale=None),
             stroke=alt.Stroke("line:N", scale=None),
             tooltip=tooltip(
@@ -92,7 +92,7 @@ def cut_histogram(
             layers += haloed(
                 mark,
                 palette,
-                text="words:N",
+                text=alt.Text("words:N"),
                 align="right" if on_right else "left",
                 dx=-7 if on_right else 7,
                 baseline="middle",

@@ -66,8 +66,8 @@ def funnel(
     )
     removed = bars.encode(
         x=x("kept_to"),
-        x2="to:Q",
-        y2="row:Q",
+        x2=alt.X2("to:Q"),
+        y2=alt.Y2("row:Q"),
         color=alt.value(palette.removed),
         stroke=alt.value(palette.chromosome_other),
         tooltip=tips,
@@ -78,7 +78,7 @@ def funnel(
         "datum.is_off"
     )
     number_left = base.mark_text(align="left", dx=7, dy=wide_or(21, 29)).encode(
-        x=x("to"), text="left:N", color=alt.value(palette.muted)
+        x=x("to"), text=alt.Text("left:N"), color=alt.value(palette.muted)
     )
     layers = [
         removed,
@@ -147,7 +147,7 @@ def _axis(log: bool, start: float, most: float) -> Any:
 
 def _names(base: alt.Chart) -> list[alt.Chart]:
     words = base.encode(color=alt.Color("word:N", scale=None))
-    name = words.mark_text(align="left", x=0, dy=wide_or(21, 10)).encode(text="title:N")
+    name = words.mark_text(align="left", x=0, dy=wide_or(21, 10)).encode(text=alt.Text("title:N"))
     count = words.mark_text(
         align="right", x=pixels("width"), dy=wide_or(21, 10), fontWeight=600
     ).encode(text=alt.Text("variants:Q", format=COUNT))
@@ -176,7 +176,7 @@ def _paper_layers(marks: pd.DataFrame, x: Any, y: alt.Y, palette: Palette) -> li
         .encode(
             x=x("value"),
             y=y,
-            y2="row:Q",
+            y2=alt.Y2("row:Q"),
             color=alt.value(palette.published),
             tooltip=tooltip(words=("Henriques et al. 2025", "")),
         )

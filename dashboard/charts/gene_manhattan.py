@@ -186,7 +186,7 @@ def carriers_by_class(
         ),
     )  # fmt: skip
     words = base.mark_text(align="left", dx=5, fontSize=13, color=palette.ink).encode(
-        x=x, y=y, yOffset=offset, text="counted:N"
+        x=x, y=y, yOffset=offset, text=alt.Text("counted:N")
     )
     told = "; ".join(
         f"{row.words} {row.counted} {row.group}" for row in rows.itertuples(index=False)

@@ -39,8 +39,8 @@ def genotype_mosaic(table: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChar
         .mark_rect(yOffset=24, y2Offset=58)
         .encode(
             x=alt.X("left:Q", scale=across, axis=None),
-            x2="right:Q",
-            y2="row:Q",
+            x2=alt.X2("right:Q"),
+            y2=alt.Y2("row:Q"),
             color=fill,
             stroke=alt.Stroke("line:N", scale=None),
         )
@@ -50,7 +50,9 @@ def genotype_mosaic(table: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChar
         fill=alt.Fill("fill:N", scale=None), stroke=alt.Stroke("line:N", scale=None)
     )
     words = {"align": "left", "baseline": "middle"}
-    genotype = column.mark_text(dx=15, dy=72, color=palette.muted, **words).encode(text="word:N")
+    genotype = column.mark_text(dx=15, dy=72, color=palette.muted, **words).encode(
+        text=alt.Text("word:N")
+    )
     number = column.mark_text(dx=0, dy=90, fontWeight=600, **words).encode(
         text=alt.Text("n:Q", format=COUNT)
     )
@@ -60,12 +62,12 @@ def genotype_mosaic(table: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChar
         dy=pixels("width > 520 ? 90 : 105"),
         color=palette.muted,
         **words,
-    ).encode(text="percent:N")
+    ).encode(text=alt.Text("percent:N"))
     heads = cells.drop_duplicates("group")
     head = (
         alt.Chart(heads)
         .mark_text(x=0, dy=12, fontWeight=600, **words)
-        .encode(y=y, text="head:N", color=alt.Color("line:N", scale=None))
+        .encode(y=y, text=alt.Text("head:N"), color=alt.Color("line:N", scale=None))
     )
     return finish(
         alt.layer(bar, swatch, genotype, number, percent, head),

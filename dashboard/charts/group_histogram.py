@@ -48,9 +48,9 @@ def group_histogram(
         .mark_rect(opacity=0.45)
         .encode(
             x=x,
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=y,
-            y2=alt.datum(0),
+            y2=alt.Y2Datum(0),
             color=colour,
             tooltip=tooltip(
                 group=("Group", ""), bin=(axis, ""), n=(counted, COUNT), share=("Share", SHARE)
@@ -68,7 +68,7 @@ def group_histogram(
         layers.append(mark.mark_rule(strokeDash=DASH_REFERENCE, color=palette.reference))
         layers.append(
             mark.mark_text(align="right", dx=-4, y=8 + 15 * level, color=palette.muted).encode(
-                text="words:N"
+                text=alt.Text("words:N")
             )
         )
     return finish(

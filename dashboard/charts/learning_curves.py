@@ -188,7 +188,7 @@ def _words(text: str, x: object, y: float, colour: str, **style: object) -> alt.
     return (
         alt.Chart(pd.DataFrame({"words": [text]}))
         .mark_text(align="left", baseline="middle", x=x, y=y, color=colour, **style)
-        .encode(text="words:N")
+        .encode(text=alt.Text("words:N"))
     )
 
 
@@ -274,5 +274,5 @@ def _hover(
         y=LOSS.bottom + 14,
         baseline="middle",
         color=palette.ink,
-    ).encode(text="words:N")
+    ).encode(text=alt.Text("words:N"))
     return alt.layer(*rules, words, unseen)

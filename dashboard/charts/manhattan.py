@@ -8,7 +8,6 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.frame import (
-    COUNT,
     WIDE,
     AnyChart,
     finish,
@@ -53,10 +52,10 @@ def manhattan(
     chrom, parity, pos, variant_id, gene, n_binned (how many variants the point stands for).
     `chromosomes` has chrom, start, middle, end; `lines` has label, y. `selection_line` is
     (y, variants above it). From `hits` on, by default the lowest of the lines, a point is a
-    diamond in the colour of hits. Above 40 the axis is folded, and says so. `peaks` (x,
-    neg_log10_p, label; the highest first) are named, on a narrow screen the first few of them.
-    With `chromosome` the points are of that one alone, and x is their position in bases. With
-    `brush` a stretch that is dragged is in the selection `span`.
+    diamond in the colour of hits; a point that stands for many answers no click. Above 40 the axis
+    is folded, and says so. `peaks` (x, neg_log10_p, label; the highest first) are named, on a
+    narrow screen the first few of them. With `chromosome` the points are of that one alone, and x
+    is their position in bases. With `brush` a stretch that is dragged is in the selection `span`.
     """
     if hits is None:
         hits = float(lines.y.min()) if len(lines) else float("inf")
@@ -71,23 +70,34 @@ def manhattan(
         x_scale, x_axis = _chromosome_x(chromosomes, chromosome, rows)
     y_scale, y_axis = folded_y(highest, is_folded, height)
 
-    is_hit = "datum.is_hit"
+    place = {
+        "x": alt.X("x:Q", scale=x_scale, axis=x_axis),
+        "y": alt.Y("neg_log10_p:Q", scale=y_scale, axis=y_axis),
+        "color": alt.Color("colour:N", scale=None),
+    }
+    # The browser works through every row of every channel, so that the points which stand for
+    # many carry their place and colour alone.
+    is_alone = rows.is_hit | (rows.n_binned == 1)
+    many = (
+        alt.Chart(rows.loc[~is_alone, ["x", "neg_log10_p", "colour"]])
+        .mark_point(filled=True, opacity=1, size=15)
+        .encode(**place, tooltip=alt.TooltipValue("One dot for many variants of larger p"))
+    )
+    alone = rows.loc[
+        is_alone, ["x", "neg_log10_p", "colour", "variant_index", "variant_id", "gene"]
+    ]
+    hit = rows.is_hit[is_alone]
+    alone["shape"] = hit.map({True: "diamond", False: "circle"}).astype("category")
+    alone["size"] = hit.map({True: 95, False: 15}).astype("int32")
     dots = (
-        alt.Chart(rows)
-        .transform_calculate(where=WHERE)
+        alt.Chart(alone)
         .mark_point(filled=True, opacity=1)
         .encode(
-            x=alt.X("x:Q", scale=x_scale, axis=x_axis),
-            y=alt.Y("neg_log10_p:Q", scale=y_scale, axis=y_axis),
-            color=alt.Color("colour:N", scale=None),
-            shape=alt.condition(is_hit, alt.value("diamond"), alt.value("circle")),
-            size=alt.condition(is_hit, alt.value(95), alt.value(15)),
+            **place,
+            shape=alt.Shape("shape:N", scale=None),
+            size=alt.Size("size:Q", scale=None),
             tooltip=tooltip(
-                variant_id=("Variant", ""),
-                where=("Position", ""),
-                gene=("Gene", ""),
-                neg_log10_p=("−log10 p", ".2f"),
-                n_binned=("Variants drawn as this point", COUNT),
+                variant_id=("Variant", ""), gene=("Gene", ""), neg_log10_p=("−log10 p", ".2f")
             ),
         )
         .add_params(
@@ -112,12 +122,12 @@ def manhattan(
     exact = [place_of(y, highest, is_folded, height) for y in names.y]
     if selection_line is None:
         layers += line_names(names.label, spread(exact, LABEL_GAP, 8, height - 8), palette)
-        layers.append(dots)
+        layers += [many, dots]
     else:
         exact.append(place_of(selection_line[0], highest, is_folded, height))
         places = spread(exact, HANDLE - 2, HANDLE / 2, height - HANDLE / 2)
         layers += line_names(names.label, places[:-1], palette)
-        layers.append(dots)
+        layers += [many, dots]
         layers += _handle(selection_line, y_scale, y_axis, exact[-1], places[-1], palette)
     if peaks is not None and has_peaks:
         domain = x_scale.to_dict()["domain"]
@@ -263,7 +273,7 @@ def line_names(names: pd.Series, places: list[float], palette: Palette) -> list[
             "fontSize": wide_or(14, 12),
         }
         chart = alt.Chart(pd.DataFrame({"label": [name]}))
-        layers += haloed(chart, palette, text="label:N", **style)
+        layers += haloed(chart, palette, text=alt.Text("label:N"), **style)
     return layers
 
 
@@ -305,7 +315,7 @@ def _handle(
         chart.mark_point(shape="triangle-down", **arrow).encode(x=x(16), y=alt.YValue(down(5))),
         chart.mark_text(
             align="left", baseline="middle", color=palette.background, fontWeight=600
-        ).encode(x=x(28), y=alt.YValue(down(0)), text="words:N"),
+        ).encode(x=x(28), y=alt.YValue(down(0)), text=alt.Text("words:N")),
     ]
 
 

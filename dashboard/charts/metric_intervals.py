@@ -54,7 +54,7 @@ def metric_intervals(
     tips = tooltip(model=("Model", ""), words=(metric, ""))
     colour = alt.Color("colour:N", scale=None)
     interval = base.mark_rule(strokeWidth=3, yOffset=place, strokeCap="round").encode(
-        x=alt.X("low:Q", scale=x_scale), x2="high:Q", color=colour, tooltip=tips
+        x=alt.X("low:Q", scale=x_scale), x2=alt.X2("high:Q"), color=colour, tooltip=tips
     )
     dot = base.mark_point(size=130, strokeWidth=2.5, yOffset=place, opacity=1).encode(
         x=x,
@@ -63,9 +63,15 @@ def metric_intervals(
         tooltip=tips,
     )
     line = wide_or(22, 10)
-    names = haloed(base, palette, text="model:N", align="left", x=0, dy=line)
+    names = haloed(base, palette, text=alt.Text("model:N"), align="left", x=0, dy=line)
     values = haloed(
-        base, palette, text="words:N", align="right", x=pixels("width"), dy=line, fontWeight=600
+        base,
+        palette,
+        text=alt.Text("words:N"),
+        align="right",
+        x=pixels("width"),
+        dy=line,
+        fontWeight=600,
     )
     layers = [*names, *values, interval, dot]
     if chance is not None:

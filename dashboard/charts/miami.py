@@ -158,7 +158,7 @@ def miami(
         layers += haloed(
             alt.Chart(pd.DataFrame({"label": [title]})),
             palette,
-            text="label:N",
+            text=alt.Text("label:N"),
             x=8,
             y=10 if sign > 0 else height - 10,
             align="left",

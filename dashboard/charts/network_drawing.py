@@ -58,9 +58,9 @@ def network_drawing(layers: Sequence[Mapping[str, Any]], *, palette: Palette = L
     )
     blocks = base.mark_rect(strokeWidth=1.5, cornerRadius=2).encode(
         x=_at("left"),
-        x2="right:Q",
+        x2=alt.X2("right:Q"),
         y=_down("top"),
-        y2="bottom:Q",
+        y2=alt.Y2("bottom:Q"),
         fill=alt.Fill("fill:N", scale=None),
         stroke=alt.Stroke("line:N", scale=None),
         tooltip=tips,
@@ -72,7 +72,7 @@ def network_drawing(layers: Sequence[Mapping[str, Any]], *, palette: Palette = L
             next=f"{wide} ? datum.middle + {slot} : 0", here=f"{wide} ? datum.middle : 0"
         )
         .mark_rule(strokeWidth=1.5, color=palette.chromosome_other, y=DRAWING / 2)
-        .encode(x=_at("here"), x2="next:Q")
+        .encode(x=_at("here"), x2=alt.X2("next:Q"))
     )
     side = {"name": "left", "shape": "right", "count": "right"}
     words = {
@@ -90,9 +90,9 @@ def network_drawing(layers: Sequence[Mapping[str, Any]], *, palette: Palette = L
         alt.layer(
             line,
             blocks,
-            words["name"].encode(text="name:N"),
-            words["shape"].encode(text="shape:N"),
-            words["count"].encode(text="count:N"),
+            words["name"].encode(text=alt.Text("name:N")),
+            words["shape"].encode(text=alt.Text("shape:N")),
+            words["count"].encode(text=alt.Text("count:N")),
         ),
         palette,
         title="The network",

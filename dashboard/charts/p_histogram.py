@@ -29,9 +29,9 @@ def p_histogram(bins: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
         .mark_rect(color=palette.bar, stroke=palette.background, strokeWidth=1)
         .encode(
             x=x,
-            x2="right:Q",
+            x2=alt.X2("right:Q"),
             y=alt.Y("n:Q", axis=alt.Axis(title="Variants", labelExpr=SHORT_COUNT, tickCount=5)),
-            y2=alt.datum(0),
+            y2=alt.Y2Datum(0),
             tooltip=tooltip(
                 bin=("p", ""),
                 n=("Variants", COUNT),
@@ -39,7 +39,7 @@ def p_histogram(bins: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
             ),
         )
     )
-    level = alt.Chart(rows).encode(x=x, x2="right:Q", y="expected:Q")
+    level = alt.Chart(rows).encode(x=x, x2=alt.X2("right:Q"), y=alt.Y("expected:Q"))
     rim = level.mark_rule(strokeWidth=4, color=palette.background)
     line = level.mark_rule(strokeDash=DASH_REFERENCE, strokeWidth=2, color=palette.reference)
     return finish(

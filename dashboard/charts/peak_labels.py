@@ -85,10 +85,10 @@ def peak_labels(
             layers.append(
                 chart.transform_filter("datum.moved")
                 .mark_rule(strokeWidth=1, color=palette.muted)
-                .encode(**at, x2="x:Q", y2="y:Q")
+                .encode(**at, x2=alt.X2("x:Q"), y2=alt.Y2("y:Q"))
             )
         style = {"align": "center", "baseline": "middle", "fontSize": 13, "fontWeight": 600}
-        layers += haloed(chart.encode(**at), palette, text="label:N", **style)
+        layers += haloed(chart.encode(**at), palette, text=alt.Text("label:N"), **style)
     return layers
 
 

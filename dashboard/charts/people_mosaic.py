@@ -56,9 +56,9 @@ def people_mosaic(table: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
     base = alt.Chart(cells)
     tiles = base.mark_rect(stroke=palette.background, strokeWidth=2).encode(
         x=alt.X("left:Q", scale=x_scale, axis=None),
-        x2="right:Q",
+        x2=alt.X2("right:Q"),
         y=alt.Y("top:Q", scale=y_scale, axis=None),
-        y2="bottom:Q",
+        y2=alt.Y2("bottom:Q"),
         color=alt.Color("fill:N", scale=None),
         tooltip=tooltip(
             diagnosis=("Diagnosis", ""),
@@ -81,14 +81,14 @@ def people_mosaic(table: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
         .encode(
             x=alt.X("middle:Q", scale=x_scale, axis=None),
             y=alt.Y("centre:Q", scale=y_scale, axis=None),
-            text="shown:N",
+            text=alt.Text("shown:N"),
             color=alt.Color("word:N", scale=None),
         )
     )
     totals["place"] = spread(list((totals.top + totals.bottom) / 2), 38, 16, HEIGHT - 16)
     named = alt.Chart(totals).encode(y=alt.Y("place:Q", scale=y_scale, axis=None))
     name = named.mark_text(align="left", x=0, dy=-8, fontWeight=600, baseline="middle").encode(
-        text="diagnosis:N", color=alt.Color("word:N", scale=None)
+        text=alt.Text("diagnosis:N"), color=alt.Color("word:N", scale=None)
     )
     number = named.mark_text(align="left", x=0, dy=9, baseline="middle").encode(
         text=alt.Text("n:Q", format=COUNT), color=alt.value(palette.muted)

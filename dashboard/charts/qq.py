@@ -37,7 +37,7 @@ def qq(
     area = (
         alt.Chart(band)
         .mark_area(color=palette.removed)
-        .encode(x=x, y=alt.Y("lower:Q", scale=y_scale, axis=y_axis), y2="upper:Q")
+        .encode(x=x, y=alt.Y("lower:Q", scale=y_scale, axis=y_axis), y2=alt.Y2("upper:Q"))
     )
     end = min(most_x, most_y)
     identity = (

@@ -160,7 +160,7 @@ def _lines(lines: pd.DataFrame, highest: float, x: dict, y: dict, palette: Palet
         names += haloed(
             alt.Chart(pd.DataFrame({"label": [name]})),
             palette,
-            text="label:N",
+            text=alt.Text("label:N"),
             x=pixels("width - 2"),
             y=place,
             align="right",
@@ -178,7 +178,7 @@ def _genes(
         words = alt.Chart(pd.DataFrame({"label": ["No gene is known here"], "y": [-0.5]}))
         return [
             words.mark_text(x=2, align="left", color=palette.muted).encode(
-                text="label:N", y=alt.Y("y:Q", **y)
+                text=alt.Text("label:N"), y=alt.Y("y:Q", **y)
             )
         ]
     rows = genes.assign(
@@ -208,7 +208,7 @@ def _genes(
     arrows = (
         alt.Chart(_arrows(rows, start, end))
         .mark_text(fontSize=14, fontWeight="bold", color=palette.bar, baseline="middle")
-        .encode(x=alt.X("place:Q", **x), y=alt.Y("y:Q", **y), text="arrow:N")
+        .encode(x=alt.X("place:Q", **x), y=alt.Y("y:Q", **y), text=alt.Text("arrow:N"))
     )
     middle = alt.X("named_at:Q", **x)
     names = (
@@ -221,7 +221,7 @@ def _genes(
         .mark_text(
             dy=-15, fontStyle="italic", fontSize=13, baseline="middle", align=pixels("datum.reads")
         )
-        .encode(x=middle, y=alt.Y("y:Q", **y), text="label:N", tooltip=tips)
+        .encode(x=middle, y=alt.Y("y:Q", **y), text=alt.Text("label:N"), tooltip=tips)
     )
     return [introns, arrows, boxes, names]
 

@@ -58,7 +58,7 @@ def roc(curves: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
         layers += haloed(
             name,
             palette,
-            text="words:N",
+            text=alt.Text("words:N"),
             align="right",
             baseline="middle",
             x=pixels("width - 42"),

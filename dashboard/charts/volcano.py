@@ -161,7 +161,7 @@ def _lines(
         layers += haloed(
             alt.Chart(pd.DataFrame({"label": [name]})),
             palette,
-            text="label:N",
+            text=alt.Text("label:N"),
             x=pixels("width - 2"),
             y=place,
             align="right",

@@ -86,13 +86,13 @@ def qq_points(
 
 
 def _observed(log_p: np.ndarray) -> pd.DataFrame:
-    """Return expected and observed, thinned: the 300 largest stand each for itself."""
+    """Return expected and observed, thinned: the 100 largest stand each for itself."""
     observed = np.sort(log_p)[::-1]
     n = len(observed)
     if n == 0:
         return pd.DataFrame(columns=["expected", "observed"])
-    ranks = np.unique(np.geomspace(1, n, 600).round().astype(int))
-    ranks = np.union1d(ranks, np.arange(1, min(n, 300) + 1))
+    ranks = np.unique(np.geomspace(1, n, 300).round().astype(int))
+    ranks = np.union1d(ranks, np.arange(1, min(n, 100) + 1))
     return pd.DataFrame({"expected": -np.log10((ranks - 0.5) / n), "observed": observed[ranks - 1]})
 
 

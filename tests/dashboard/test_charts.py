@@ -238,25 +238,35 @@ def test_manhattan_returns_a_click_under_its_name() -> None:
 
 
 def drawn_points(chart: Any) -> tuple[int, pd.DataFrame]:
-    """Return where the points lie among the layers of a Manhattan plot, and their table."""
-    return next((i, x.data) for i, x in enumerate(chart.layer) if "is_hit" in x.data.columns)
+    """Return where what can be clicked is among the layers of a Manhattan plot, and its table."""
+    return next((i, x.data) for i, x in enumerate(chart.layer) if "gene" in x.data.columns)
 
 
 def test_names_of_lines_lie_under_the_points() -> None:
     chart = CHARTS["manhattan"](LIGHT)
     place, _ = drawn_points(chart)
     names = [i for i, layer in enumerate(chart.layer) if "label" in layer.data.columns]
-    assert max(names) < place
+    assert max(names) < place - 1  # those that stand for many lie between
 
 
 def test_hits_are_diamonds_drawn_last() -> None:
     chart = CHARTS["manhattan"](LIGHT)
     place, rows = drawn_points(chart)
-    assert rows.is_hit.sum() == 2
-    assert set(rows[rows.is_hit].colour) == {LIGHT.hit}
+    diamonds = rows[rows["shape"] == "diamond"]
+    assert diamonds.variant_index.tolist() == [150, 20]
+    assert set(diamonds.colour) == {LIGHT.hit}
     assert rows.neg_log10_p.is_monotonic_increasing
-    mark = chart.to_dict()["layer"][place]["encoding"]["shape"]
-    assert mark["condition"] == {"test": "datum.is_hit", "value": "diamond"}
+    assert chart.to_dict()["layer"][place]["encoding"]["shape"]["scale"] is None
+
+
+def test_a_variant_that_stands_for_itself_can_be_clicked_and_one_for_many_not() -> None:
+    one_alone = points().assign(n_binned=[1] + [10] * 199)
+    chart = charts.manhattan(one_alone, chromosomes(), lines())
+    place, rows = drawn_points(chart)
+    assert sorted(rows.variant_index) == [0, 20, 150]
+    many = chart.layer[place - 1].data
+    assert len(many) == 197
+    assert "variant_index" not in many.columns
 
 
 def test_manhattan_names_its_lines_and_says_when_it_is_folded() -> None:
