@@ -130,6 +130,8 @@ def _plain(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
         return _choice(field, base, common)
     if field.kind == "numbers":
         return _numbers(group, field, base, common)
+    if field.kind == "text":
+        return st.text_input(field.label, value=base, **common).strip()
     return _number(field, base, common)
 
 

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.settings import NO_PAPER_VALUE, Settings
 
-Kind = Literal["switch", "choice", "whole", "fraction", "numbers", "words"]
+Kind = Literal["switch", "choice", "whole", "fraction", "numbers", "words", "text"]
 MOST_STEPS = 400  # more steps than this are too fine for a finger on a slider
 MOST_DECADES = 7  # whole numbers over more decades than this (seeds) are typed
 
@@ -129,6 +129,8 @@ def _kind(annotation: Any) -> Kind:
         return "whole"
     if annotation is float:
         return "fraction"
+    if annotation is str:
+        return "text"
     if get_origin(annotation) is Literal:
         return "choice"
     if get_origin(annotation) is tuple:

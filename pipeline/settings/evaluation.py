@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pipeline.settings.base import Settings, setting
 
 
@@ -29,8 +31,22 @@ class EvaluationSettings(Settings):
         le=1,
         step=0.01,
     )
+    threshold: Literal["half", "accuracy", "youden"] = setting(
+        "half",
+        "A person is called a case above 0.5, or above the threshold of highest accuracy or of "
+        "highest sensitivity + specificity among the people that early stopping watches.",
+        label="Threshold",
+        paper="half",
+        assumed=True,
+    )
     baselines: bool = setting(
         True,
-        "Fit majority, additive score, L1 and L2 logistic regression on the same variants.",
+        "Fit what the network has to beat, on the same variants and people: majority, additive "
+        "scores, L1 and L2 logistic regression, gradient boosting.",
         label="Baselines",
+    )
+    covariates: tuple[str, ...] = setting(
+        (),
+        "Covariates (sex, PC1 and so on) whose own model stands beside the others.",
+        label="Covariates of a model of their own",
     )

@@ -12,7 +12,15 @@ Units = Annotated[int, Field(ge=1, le=4096)]
 
 
 class NetworkSettings(Settings):
-    """Convolutions with pooling, then dense layers, then the output."""
+    """Convolutions with pooling, then dense layers, then the output; or gates and genes."""
+
+    family: Literal["convolutional", "gene"] = setting(
+        "convolutional",
+        "convolutional: the paper's. gene: sparse gates find genes, a convolution as wide as a "
+        "gene reads what is left of them.",
+        label="Family",
+        paper="convolutional",
+    )
 
     convolutions: int = setting(
         2, "Number of convolutions.", label="Convolutions", paper=2, ge=1, le=6, step=1
@@ -57,6 +65,19 @@ class NetworkSettings(Settings):
         label="Batch normalisation",
         paper=True,
     )
+    norm_after_pool: bool = setting(
+        False,
+        "Pool before batch normalisation: the same shape in a fraction of the time.",
+        label="Normalise after pooling",
+        paper=False,
+        assumed=True,
+    )
+    attention: Literal["none", "channel", "spatial", "both"] = setting(
+        "none",
+        "Weigh the channels, the places, or both, of each convolution by what it saw.",
+        label="Attention",
+        paper="none",
+    )
     dropout: float = setting(
         0.5,
         "Share of units dropped after each pooling and dense layer.",
@@ -66,6 +87,22 @@ class NetworkSettings(Settings):
         ge=0,
         lt=1,
         step=0.05,
+    )
+    dropout_kind: Literal["units", "channels", "blocks"] = setting(
+        "units",
+        "What convolutions drop: single units, whole channels (spatial dropout), or blocks of "
+        "neighbours (DropBlock). Dense layers drop units.",
+        label="Kind of dropout",
+        paper="units",
+    )
+    block_size: int = setting(
+        3,
+        "Side of a dropped block.",
+        label="Block size",
+        unit="variants",
+        ge=1,
+        le=31,
+        step=1,
     )
     dense: tuple[Units, ...] = setting(
         (1000,),
@@ -93,4 +130,23 @@ class NetworkSettings(Settings):
         ge=0,
         le=1,
         step=0.001,
+    )
+    penalise_dense: bool = setting(
+        False,
+        "Put the L1 and L2 penalties on the dense layers too, as the published script does.",
+        label="Penalise dense layers",
+    )
+    gene_products: bool = setting(
+        True,
+        "Gene family: carrying two variants of a gene is an input of its own.",
+        label="Products within genes",
+    )
+    gene_members: int = setting(
+        3,
+        "Gene family: convolutions from different seeds whose mean is taken.",
+        label="Members",
+        unit="networks",
+        ge=1,
+        le=10,
+        step=1,
     )

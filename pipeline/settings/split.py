@@ -37,4 +37,12 @@ class SplitSettings(Settings):
         le=20,
         step=1,
     )
+    repeats: int = setting(
+        1,
+        "How often cross-validation is repeated with other folds.",
+        label="Repeats of the folds",
+        ge=1,
+        le=10,
+        step=1,
+    )
     seed: int = setting(1, "Seed of the split.", label="Split seed", ge=0, le=2**31 - 1, step=1)

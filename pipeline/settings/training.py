@@ -28,9 +28,14 @@ class TrainingSettings(Settings):
         gt=0,
         le=1,
     )
-    schedule: Literal["constant", "staircase"] = setting(
+    momentum: float = setting(0.0, "Momentum of SGD.", label="Momentum", ge=0, lt=1, step=0.05)
+    weight_decay: float = setting(
+        0.004, "Decay of the weights by AdamW.", label="Weight decay", ge=0, le=1
+    )
+    schedule: Literal["constant", "exponential", "staircase", "cosine"] = setting(
         "staircase",
-        "constant, or multiplied by the decay after every so many steps.",
+        "constant; multiplied by the decay every so many steps, smoothly (exponential) or at once "
+        "(staircase); or half a cosine down to the smallest learning rate at the last epoch.",
         label="Schedule",
         paper="staircase",
         assumed=True,
@@ -55,6 +60,15 @@ class TrainingSettings(Settings):
         ge=1,
         le=1_000_000,
         step=100,
+    )
+    warmup_epochs: int = setting(
+        0,
+        "Epochs over which the learning rate rises to its first value.",
+        label="Warm-up",
+        unit="epochs",
+        ge=0,
+        le=100,
+        step=1,
     )
     plateau_factor: float = setting(
         0.2,
@@ -96,6 +110,21 @@ class TrainingSettings(Settings):
         ge=0,
         le=1000,
         step=1,
+    )
+    keep: Literal["loss", "accuracy", "auc", "last"] = setting(
+        "loss",
+        "The epoch whose weights are kept: of the lowest watched loss, the highest accuracy or "
+        "AUC, or the last one. Early stopping and plateaus watch the loss.",
+        label="Epoch that is kept",
+        paper="loss",
+        assumed=True,
+    )
+    precision: Literal["float32", "bfloat16"] = setting(
+        "float32",
+        "Numbers that the layers compute with; weights and loss stay float32.",
+        label="Precision",
+        paper="float32",
+        assumed=True,
     )
     class_weights: bool = setting(
         False,
