@@ -88,9 +88,13 @@ class Cohort:
     @property
     def has_genes(self) -> bool:
         """Say whether a gene table has been joined."""
-        return bool(self.store.rows(
-            "SELECT 1 FROM duckdb_databases() WHERE database_name = 'annotation'"
-        ))  # fmt: skip
+        return bool(self.gene_table)
+
+    @property
+    def gene_table(self) -> str:
+        """Return the name of the gene table that has been joined, "" for none."""
+        joined = self.store.files.get("annotation")
+        return joined.name if joined else ""
 
     def packed_genotypes(self, variants: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield indices (n,) and packed genotypes uint8 (n, packed_width) of variants, in pieces.
@@ -102,6 +106,15 @@ class Cohort:
             "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
             variants,
         )
+
+    def sites(self, variants: np.ndarray) -> pd.DataFrame:
+        """Return chrom, chrom_order, pos, rsid, ref, alt of variant indices, in their order."""
+        found = self.store.frame_of(
+            "SELECT variant_index, chrom, chrom_order, pos, rsid, ref, alt FROM variants "
+            "WHERE variant_index IN (SELECT wanted_index FROM wanted)",
+            variants,
+        )
+        return found.set_index("variant_index").loc[variants].reset_index()
 
     def define_cases(self, settings: PeopleSettings) -> CaseDefinition:
         """Return the role of each diagnosis; with nothing named, as named at ingest."""

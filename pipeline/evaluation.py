@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,39 @@ def evaluate(
         "loss": cross_entropy(is_case, score) if is_probability else None,
         "confusion": confusion.tolist(),
     }
+
+
+def choose_threshold(
+    rule: Literal["half", "accuracy", "youden"],
+    probability: NDArray[np.floating],
+    is_case: NDArray[np.bool_],
+) -> float:
+    """Return the probability above which a person is called a case.
+
+    half: 0.5. accuracy, youden: that of the highest accuracy, or of the highest sensitivity +
+    specificity, among the people given, (n_people,), never those that are tested. A threshold lies
+    midway between two neighbouring scores, or beyond the outermost; among equally good ones the
+    one in the middle of the list is taken.
+
+    References: Youden 1950, Cancer 3:32-35.
+    """
+    if rule == "half":
+        return 0.5
+    is_case = np.asarray(is_case, bool)
+    distinct, which = np.unique(probability, return_inverse=True)
+    n_case = np.bincount(which, weights=is_case, minlength=distinct.size)
+    n_control = np.bincount(which, weights=~is_case, minlength=distinct.size)
+    # With the threshold below distinct[i]: controls under it and cases from it on are right.
+    controls_right = np.append(0, n_control.cumsum())
+    cases_right = np.append(n_case[::-1].cumsum()[::-1], 0)
+    if rule == "accuracy":
+        gained = controls_right + cases_right
+    else:
+        gained = controls_right / max(1, n_control.sum()) + cases_right / max(1, n_case.sum())
+    middles = (distinct[1:] + distinct[:-1]) / 2
+    thresholds = np.concatenate([[distinct[0] - 1], middles, [distinct[-1] + 1]])
+    best = np.flatnonzero(gained >= gained.max() - 1e-12)
+    return float(thresholds[best[len(best) // 2]])
 
 
 def cross_entropy(is_case: NDArray[np.bool_], probability: NDArray[np.floating]) -> float:

@@ -45,7 +45,7 @@ from pipeline.errors import NotFoundError, StaleArtifactError
 from pipeline.files import append_json_line, place_folder, read_json, write_json
 from pipeline.settings import AnalysisSettings
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -60,6 +60,7 @@ class Run:
     settings: dict[str, Any]
     preset: str
     relatives: str
+    genes: str
     seed: int
     versions: dict[str, str | None]
     created: str
@@ -113,10 +114,13 @@ class Run:
         return AnalysisSettings.model_validate(self.settings)
 
 
-def run_identity(cohort_fingerprint: str, settings: AnalysisSettings, relatives: str = "") -> str:
+def run_identity(
+    cohort_fingerprint: str, settings: AnalysisSettings, relatives: str = "", genes: str = ""
+) -> str:
     """Return the id of a run: 16 hexadecimal digits of the hash of all that determines it.
 
-    `relatives` names the grouping of the people that stay on one side of a split, "" for none.
+    `relatives` names the grouping of the people that stay on one side of a split, `genes` the gene
+    table that the network goes by, "" for none.
     """
     what = {
         "format": FORMAT_VERSION,
@@ -124,6 +128,7 @@ def run_identity(cohort_fingerprint: str, settings: AnalysisSettings, relatives:
         # How the Manhattan plot is tested tells nothing of the network: selection has its own test.
         "settings": settings.model_dump(mode="json", exclude={"association"}),
         "relatives": relatives,
+        "genes": genes,
     }
     text = json.dumps(what, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -149,9 +154,10 @@ def create(
     settings: AnalysisSettings,
     preset: str = "",
     relatives: str = "",
+    genes: str = "",
 ) -> Run:
     """Return the run of this cohort and these settings, made (queued) when it is not there yet."""
-    run_id = run_identity(fingerprint, settings, relatives)
+    run_id = run_identity(fingerprint, settings, relatives, genes)
     folder = run_folder(cache, run_id)
     run = Run(
         folder=folder,
@@ -161,6 +167,7 @@ def create(
         settings=settings.model_dump(mode="json"),
         preset=preset,
         relatives=relatives,
+        genes=genes,
         seed=settings.training.seed,
         versions=dict(_versions()),
         created=now(),
@@ -212,6 +219,7 @@ def list_runs(cache: Path) -> list[Run]:
                     settings={},
                     preset="",
                     relatives="",
+                    genes="",
                     seed=0,
                     versions={},
                     created=made.isoformat(timespec="milliseconds"),

@@ -58,8 +58,9 @@ def make_splits(
     """Return one split, or one a fold, each stratified by case and control.
 
     `is_case` and `groups` have shape (n_people,); people of one group (relatives) stay on one
-    side. With folds the test parts partition the people and every fold draws its own validation
-    part from its training part. Without relatives each class is divided to the nearest person.
+    side. With folds the test parts partition the people, once in every repeat, and every fold draws
+    its own validation part from its training part; folds are numbered through the repeats. Without
+    relatives each class is divided to the nearest person.
 
     Raises `EmptyResultError` when a class or a part would be empty, `SettingsError` when the
     number of folds does not suit the people.
@@ -71,10 +72,12 @@ def make_splits(
     _check_classes(is_case, settings)
     everyone = np.arange(is_case.size)
     rng = np.random.default_rng(settings.seed)
-    if settings.folds:
-        tests = _partition(everyone, is_case, groups, settings.folds, rng)
-    else:
-        tests = [_take_share(everyone, is_case, groups, settings.test_fraction, rng)]
+    tests = []
+    for _ in range(settings.repeats if settings.folds else 1):
+        if settings.folds:
+            tests += _partition(everyone, is_case, groups, settings.folds, rng)
+        else:
+            tests.append(_take_share(everyone, is_case, groups, settings.test_fraction, rng))
     splits = []
     for fold, test in enumerate(tests):
         rest = np.setdiff1d(everyone, test)

@@ -6,10 +6,15 @@ import json
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score
+from sklearn.metrics import confusion_matrix, log_loss, roc_auc_score, roc_curve
 
 from pipeline.errors import EmptyResultError
-from pipeline.evaluation import draw_prediction_people, evaluate, prediction_error
+from pipeline.evaluation import (
+    choose_threshold,
+    draw_prediction_people,
+    evaluate,
+    prediction_error,
+)
 from pipeline.statistics import auc_delong, wilson
 
 
@@ -94,3 +99,29 @@ def test_people_who_are_no_candidates_are_never_looked_at():
     probability[40:] = 0.9
     honest = prediction_error(is_case, probability, np.arange(40, 50), np.arange(40), 1.0, seed=0)
     assert honest["value"] == 0.5
+
+
+@pytest.mark.parametrize("rule", ["accuracy", "youden"])
+def test_a_chosen_threshold_is_as_good_as_any_of_scikit_learn(rule):
+    rng = np.random.default_rng(8)
+    is_case = rng.random(200) < 0.3
+    score = np.round(rng.random(200) * 0.6 + 0.3 * is_case, 2)  # with ties
+    threshold = choose_threshold(rule, score, is_case)
+    fpr, tpr, _ = roc_curve(is_case, score, drop_intermediate=False)
+    n_case = is_case.sum()
+    called = score > threshold
+    if rule == "youden":
+        got = called[is_case].mean() - called[~is_case].mean()
+        assert got == pytest.approx(np.max(tpr - fpr))
+    else:
+        right = tpr * n_case + (1 - fpr) * (200 - n_case)
+        assert (called == is_case).sum() == pytest.approx(right.max())
+
+
+def test_a_threshold_of_half_looks_at_nobody():
+    assert choose_threshold("half", np.array([]), np.array([], bool)) == 0.5
+
+
+def test_a_threshold_exists_when_all_scores_are_equal():
+    threshold = choose_threshold("youden", np.full(6, 0.4), np.arange(6) < 2)
+    assert np.isfinite(threshold)

@@ -180,3 +180,17 @@ def test_what_cannot_be_split_is_told_in_a_sentence(n_case, n_control, wanted, e
     with pytest.raises(error, match=words) as caught:
         make_splits(people(n_case, n_control), wanted)
     assert str(caught.value).endswith(".")
+
+
+def test_repeats_are_other_folds_of_the_same_people():
+    is_case = people(47, 83)
+    once = make_splits(is_case, SplitSettings(folds=4))
+    splits = make_splits(is_case, SplitSettings(folds=4, repeats=3))
+    assert [split.fold for split in splits] == list(range(12))
+    for of_one, again in zip(once, splits[:4], strict=True):
+        np.testing.assert_array_equal(of_one.test, again.test)
+    for repeat in range(3):
+        tests = np.concatenate([split.test for split in splits[4 * repeat : 4 * repeat + 4]])
+        np.testing.assert_array_equal(np.sort(tests), np.arange(130))
+    assert not np.array_equal(splits[0].test, splits[4].test)
+    assert len(make_splits(is_case, SplitSettings(repeats=3))) == 1  # of folds alone

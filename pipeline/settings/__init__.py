@@ -63,6 +63,11 @@ class AnalysisSettings(Settings):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
 
+    @property
+    def goes_by_genes(self) -> bool:
+        """Say whether the gene table decides what the network learns."""
+        return self.network.family == "gene" or self.encoding.order == "gene"
+
 
 def parse_value(text: str) -> Any:
     """Return what a `stage.field=value` text means: off or none, numbers, lists by comma."""

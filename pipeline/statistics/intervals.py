@@ -22,7 +22,7 @@ class Interval:
         return asdict(self)
 
 
-def wilson(n_successes: int, n: int, confidence: float = 0.95) -> Interval:
+def wilson(n_successes: float, n: float, confidence: float = 0.95) -> Interval:
     """Return the share n_successes / n with Wilson's score interval; NaN when n is 0.
 
     References: Wilson 1927, JASA 22:209-212.
@@ -111,7 +111,7 @@ def _standard_error(of_case: NDArray[np.float64], of_control: NDArray[np.float64
     )
 
 
-def _wilson_limits(share: float, n: int, confidence: float) -> tuple[float, float]:
+def _wilson_limits(share: float, n: float, confidence: float) -> tuple[float, float]:
     z = _z(confidence)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     margin = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

@@ -29,11 +29,7 @@ def name_variants(cohort: Cohort, variants: np.ndarray) -> pd.DataFrame:
     if not len(variants):
         return pd.DataFrame(columns=["variant_index", "chrom", "pos", "rsid", "ref", "alt",
                                      "variant_id", "gene"])  # fmt: skip
-    named = cohort.store.frame_of(
-        "SELECT variant_index, chrom, pos, rsid, ref, alt FROM variants "
-        "WHERE variant_index IN (SELECT wanted_index FROM wanted) ORDER BY variant_index",
-        variants,
-    )
+    named = cohort.sites(np.sort(variants)).drop(columns="chrom_order")
     chrom = [plain_chromosome(written) for written in named["chrom"]]
     named["chrom"] = chrom
     named["variant_id"] = [
