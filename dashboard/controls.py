@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Annotated, Any
 
 import streamlit as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from dashboard.fields import Field, fields_of, scale_of
+from dashboard.fields import Field, fields_of, option_words, scale_of
 from dashboard.state import set_widgets, switch_key, widget_key, widget_value
 from pipeline.settings import Settings, explain
 
@@ -22,13 +24,15 @@ def settings_widgets(
     *,
     only: Iterable[str] | None = None,
     histograms: Mapping[str, Histogram] | None = None,
+    notes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Draw one widget a field and return what differs from `values`, as `{"stage.field": value}`.
 
     A widget's value stands in the URL unless it equals that of `values`: give the same `values`
     (the defaults) wherever a link shall mean the same, and fill in presets with `fill_in`.
     `only` names the fields to draw, in that order. `histograms` draws a chart above a widget,
-    from the value that the widget holds. Lists of words (diagnoses) are drawn by their page.
+    from the value that the widget holds. `notes` are put behind a label, in Markdown. Lists of
+    words (diagnoses) are drawn by their page.
     """
     fields = fields_of(group)
     changes = {}
@@ -37,10 +41,52 @@ def settings_widgets(
         if field.kind == "words":
             continue
         base = getattr(values, name)
+        if note := (notes or {}).get(name):
+            field = replace(field, label=f"{field.label} {note}")
         value = _draw(group, field, stage, base, (histograms or {}).get(name))
         if value != base:
             changes[f"{stage}.{name}"] = value
     return changes
+
+
+def held_values(group: type[Settings], stage: str, values: Settings) -> dict[str, Any]:
+    """Return what the widget of each field holds, or will hold once drawn, by name of the field.
+
+    A page asks before it draws, where one field decides about another. `values` are those that
+    `settings_widgets` is given, and stand where the address says what cannot be.
+    """
+    held = {}
+    for name, field in fields_of(group).items():
+        base = getattr(values, name)
+        if field.kind == "words":
+            continue
+        is_on = _held(switch_key(stage, name), base is not None) if field.can_be_off else True
+        if is_on in (False, "false"):
+            held[name] = None
+            continue
+        given = _held(widget_key(stage, name), field.start if base is None else base)
+        if field.kind == "numbers" and isinstance(given, str):
+            given = _parts(given)
+        if field.kind == "choice":  # the address has the words that are shown
+            given = {option_words(option): option for option in field.choices}.get(given, given)
+        try:
+            held[name] = _rule(group, name).validate_python(given)
+        except ValidationError:
+            held[name] = base
+    return held
+
+
+def _held(key: str, otherwise: Any) -> Any:
+    """Return what a widget holds, else what the address will put there, as text."""
+    return widget_value(key, st.query_params.get(key, otherwise))
+
+
+@functools.cache
+def _rule(group: type[Settings], name: str) -> TypeAdapter[Any]:
+    """Return what checks a field alone, whatever the others hold."""
+    info = group.model_fields[name]
+    # A field without bounds has no metadata, and Annotated wants some: its name says nothing new.
+    return TypeAdapter(Annotated[info.annotation, name, *info.metadata])
 
 
 def fill_in(stage: str, group: type[Settings], values: Mapping[str, Any]) -> None:
@@ -140,21 +186,20 @@ def _choice(field: Field, base: Any, common: dict[str, Any]) -> Any:
     if len(options) <= 3:
         return st.segmented_control(
             field.label, options, default=base, required=True, width="stretch",
-            format_func=_as_words, **common,
+            format_func=option_words, **common,
         )  # fmt: skip
     return st.selectbox(
-        field.label, options, index=options.index(base), format_func=_as_words, **common
+        field.label, options, index=options.index(base), format_func=option_words, **common
     )
-
-
-def _as_words(option: str) -> str:
-    return option.replace("_", " ")
 
 
 def _number(field: Field, base: Any, common: dict[str, Any]) -> Any:
     scale = scale_of(field)
     if scale.kind == "even":
-        return st.slider(field.label, scale.low, scale.high, value=base, step=scale.step, **common)
+        return st.slider(
+            field.label, scale.low, scale.high, value=base, step=scale.step,
+            format="localized" if field.kind == "whole" else None, **common,
+        )  # fmt: skip
     if scale.kind == "typed":
         return st.number_input(
             field.label, scale.low, scale.high, value=base, step=scale.step, **common
@@ -168,11 +213,14 @@ def _numbers(group: type[Settings], field: Field, base: Any, common: dict[str, A
     """Draw a text of whole numbers; a wrong one is told beside it, and `base` stays in force."""
     text = st.text_input(field.label, value=_as_text(base), **common)
     try:
-        parts = [part.strip() for part in text.split(",") if part.strip()]
-        return getattr(group.model_validate({field.name: parts}), field.name)
+        return getattr(group.model_validate({field.name: _parts(text)}), field.name)
     except ValidationError as error:
         st.error(f"{explain(error)} {_as_text(base)} stays in force.")
         return base
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _as_text(values: Iterable[int]) -> str:

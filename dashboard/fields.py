@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import types
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -15,6 +16,21 @@ from pipeline.settings import NO_PAPER_VALUE, Settings
 Kind = Literal["switch", "choice", "whole", "fraction", "numbers", "words", "text"]
 MOST_STEPS = 400  # more steps than this are too fine for a finger on a slider
 MOST_DECADES = 7  # whole numbers over more decades than this (seeds) are typed
+
+# Choices that are more than their name with spaces.
+OPTION_WORDS = {
+    "1d": "1D",
+    "2d": "2D",
+    "3d": "3D",
+    "log_p": "−log10 p",
+    "logistic_l1": "L1 logistic regression",
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "sgd": "SGD",
+    "auc": "AUC",
+    "half": "0.5",
+    "youden": "sensitivity + specificity",
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +44,7 @@ class Field:
     default: Any
     paper: Any
     has_paper: bool
+    is_assumed: bool  # the paper leaves its value open, and the project has filled it in
     can_be_off: bool
     choices: tuple[str, ...]
     low: float | None
@@ -104,6 +121,7 @@ def _field(name: str, info: FieldInfo) -> Field:
         default=info.default,
         paper=paper,
         has_paper=has_paper,
+        is_assumed=extra["assumed"],
         can_be_off=can_be_off,
         choices=get_args(annotation) if kind == "choice" else (),
         low=None if low is None else number(low),
@@ -147,17 +165,28 @@ def paper_words(paper: Any, assumed: bool) -> str:
     """Return what the paper says of a setting, such as `Paper: 10,000, assumed`."""
     if paper == NO_PAPER_VALUE:
         return "Paper: not stated"
-    if paper is None:
-        words = "off"
-    elif isinstance(paper, bool):
-        words = "on" if paper else "off"
-    elif isinstance(paper, tuple):
-        words = ", ".join(f"{part:,}" if isinstance(part, int) else part for part in paper)
-    elif isinstance(paper, int):
-        words = f"{paper:,}"
-    else:
-        words = f"{paper:g}" if isinstance(paper, float) else str(paper)
+    words = value_words(paper)
     return f"Paper: {words}, assumed" if assumed else f"Paper: {words}"
+
+
+def value_words(value: Any) -> str:
+    """Return the value of a setting as people read it: off, 10,000, 500 and 100 as `500, 100`."""
+    if value is None:
+        return "off"
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple | list):
+        return ", ".join(value_words(part) for part in value) or "none"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return option_words(value) or "none"
+
+
+def option_words(option: str) -> str:
+    """Return a choice as people read it."""
+    return OPTION_WORDS.get(option, option.replace("_", " "))
 
 
 def scale_of(field: Field) -> Scale:
@@ -193,3 +222,104 @@ def _graded(field: Field, whole: bool) -> Scale:
     number = int if whole else float
     options = sorted({number(value) for value in values if field.allows(number(value))})
     return Scale("graded", options[0], options[-1], None, tuple(options))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What other settings have to hold for one to matter, and how that is told."""
+
+    words: str
+    settings: tuple[str, ...]  # as `stage.field`; `holds` takes their values in this order
+    holds: Callable[..., bool]
+
+
+def _is(words: str, setting: str, *options: Any) -> Condition:
+    return Condition(words, (setting,), lambda value: value in options)
+
+
+def _above(words: str, setting: str, least: float) -> Condition:
+    return Condition(words, (setting,), lambda value: value > least)
+
+
+_CONVOLUTIONAL = _is("the convolutional family", "network.family", "convolutional")
+_GENE = _is("the gene family", "network.family", "gene")
+_SQUARE = _is("a 2D or 3D layout", "encoding.layout", "2d", "3d")
+_PLANES = _is("a 3D layout", "encoding.layout", "3d")
+_NO_PLANES = _is("a 1D or 2D layout", "encoding.layout", "1d", "2d")
+_DROPOUT = _above("dropout", "network.dropout", 0)
+_STAIRS = _is(
+    "a staircase or exponential schedule", "training.schedule", "staircase", "exponential"
+)
+_PLATEAU = Condition(
+    "a plateau factor below 1", ("training.plateau_factor",), lambda factor: factor < 1
+)
+
+# When a setting matters: all of its conditions hold. One that is not named always does.
+MATTERS: Mapping[str, tuple[Condition, ...]] = {
+    # The gene family has planes, an optimiser and a choice of its own.
+    **dict.fromkeys(
+        (
+            "encoding.layout", "encoding.order", "encoding.weights", "network.convolutions",
+            "network.kernel", "network.stride", "network.pool", "network.batch_norm",
+            "network.attention", "network.dense", "network.l1", "network.l2",
+            "training.optimizer", "training.schedule", "training.warmup_epochs",
+            "training.plateau_factor", "training.keep", "training.precision",
+        ),
+        (_CONVOLUTIONAL,),
+    ),
+    "split.test_fraction": (_is("a single split", "split.folds", 0),),
+    "split.repeats": (_above("folds", "split.folds", 0),),
+    "encoding.row_width": (_CONVOLUTIONAL, _SQUARE),
+    "encoding.missing": (_CONVOLUTIONAL, _NO_PLANES),
+    "encoding.plane_values": (_CONVOLUTIONAL, _PLANES),
+    "encoding.plane_missing": (_CONVOLUTIONAL, _PLANES),
+    "encoding.scaling": (_CONVOLUTIONAL, _NO_PLANES),
+    "encoding.weights_file": (
+        _CONVOLUTIONAL,
+        _is("weights from a file", "encoding.weights", "file"),
+    ),
+    "encoding.drop_unweighted": (
+        _CONVOLUTIONAL,
+        _is("input weights", "encoding.weights", "log_p", "logistic_l1", "file"),
+    ),
+    "network.norm_after_pool": (
+        _CONVOLUTIONAL,
+        _is("batch normalisation", "network.batch_norm", True),
+        _above("pooling", "network.pool", 1),
+    ),
+    "network.dropout_kind": (_CONVOLUTIONAL, _DROPOUT),
+    "network.block_size": (
+        _CONVOLUTIONAL,
+        _DROPOUT,
+        _is("dropout of blocks", "network.dropout_kind", "blocks"),
+    ),
+    "network.penalise_dense": (
+        _CONVOLUTIONAL,
+        Condition(
+            "an L1 or L2 penalty", ("network.l1", "network.l2"), lambda l1, l2: max(l1, l2) > 0
+        ),
+    ),
+    "network.gene_products": (_GENE,),
+    "network.gene_members": (_GENE,),
+    "training.momentum": (_CONVOLUTIONAL, _is("SGD", "training.optimizer", "sgd")),
+    "training.weight_decay": (_CONVOLUTIONAL, _is("AdamW", "training.optimizer", "adamw")),
+    "training.decay_rate": (_CONVOLUTIONAL, _STAIRS),
+    "training.decay_steps": (_CONVOLUTIONAL, _STAIRS),
+    "training.plateau_patience": (_CONVOLUTIONAL, _PLATEAU),
+    "training.min_learning_rate": (
+        _CONVOLUTIONAL,
+        Condition(
+            "a plateau factor below 1 or a cosine",
+            ("training.plateau_factor", "training.schedule"),
+            lambda factor, schedule: factor < 1 or schedule == "cosine",
+        ),
+    ),
+}  # fmt: skip
+
+
+def unmet(name: str, values: Mapping[str, Any]) -> Condition | None:
+    """Return what `stage.field` waits for, None where it matters; `values` are by `stage.field`."""
+    for condition in MATTERS.get(name, ()):
+        if not condition.holds(*(values[setting] for setting in condition.settings)):
+            return condition
+    return None

@@ -20,6 +20,7 @@ WORDS = {
     "regress": "Logistic regression of",
     "permute": "Permuting the labels of",
     "train": "Training",
+    "sweep": "Trying settings on",
 }
 
 

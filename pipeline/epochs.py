@@ -29,11 +29,15 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class Trained:
-    """How a training ended: its epochs in order, the epoch whose weights were kept, seconds."""
+    """How a training ended: its epochs in order, the epoch whose weights were kept, seconds.
+
+    `was_ended` says that somebody ended it before its time, to keep what was best by then.
+    """
 
     epochs: tuple[EpochRecord, ...]
     best_epoch: int
     seconds: float
+    was_ended: bool = False
 
 
 OnEpoch = Callable[[EpochRecord], None]

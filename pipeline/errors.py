@@ -45,3 +45,7 @@ class EngineError(PipelineError):
 
 class Cancelled(Exception):  # noqa: N818 - a stop that was asked for is not an error
     """The user stopped the work; whoever holds the work tidies up and passes this on."""
+
+
+class Enough(Exception):  # noqa: N818 - a stop that was asked for is not an error
+    """The user ended the training early; the best weights so far are kept and measured."""

@@ -43,7 +43,7 @@ from pipeline.errors import NotFoundError, PipelineError, SettingsError, StaleAr
 from pipeline.files import PROJECT_ROOT, place_folder, read_json, write_json
 from pipeline.progress import OnProgress, Progress, silent
 
-KINDS = ("train", "ingest", "simulate", "annotate", "structure", "regress", "permute")
+KINDS = ("train", "ingest", "simulate", "annotate", "structure", "regress", "permute", "sweep")
 POLL_S = 0.1
 UNTAKEN_S = 60.0
 HALF_MADE_S = 3600.0
@@ -86,6 +86,7 @@ class Job:
     done: float = 0.0
     remaining_s: float | None = None
     detail: str = ""
+    may_end: bool = False
     error: str | None = None
     result: dict[str, Any] | None = None
     started: str | None = None
@@ -152,6 +153,17 @@ def cancel(cache: Path, job_id: str) -> Job:
         write_json(claim / "result.json", end)
         settle(cache, claim.parent, "cancelled")
     return job(cache, job_id)
+
+
+def keep_best(cache: Path, job_id: str) -> Job:
+    """End a training that runs, keeping the best epoch so far, and return its job.
+
+    One that has no epoch yet ends after its first. Raises `NotFoundError`.
+    """
+    current = job(cache, job_id)
+    if current.state == "running":
+        (_newest(cache, job_id) / "claim" / "keep").touch()
+    return current
 
 
 def job(cache: Path, job_id: str) -> Job:

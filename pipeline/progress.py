@@ -13,12 +13,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Progress:
-    """One report: which phase, which share of it is done (0 to 1), seconds left where known."""
+    """One report: which phase, which share of it is done (0 to 1), seconds left where known.
+
+    `may_end` says that the caller may raise `Enough` from here, to keep what has been reached.
+    """
 
     phase: str
     done: float
     remaining_s: float | None = None
     detail: str = ""
+    may_end: bool = False
 
 
 OnProgress = Callable[[Progress], None]

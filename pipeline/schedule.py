@@ -1,4 +1,4 @@
-"""The learning rate from epoch to epoch: a staircase times what plateaus took away."""
+"""The learning rate from epoch to epoch: a schedule times what plateaus took away."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ MIN_GAIN = 1e-4
 class LearningRate:
     """The learning rate of the next epoch, after each epoch told the watched loss.
 
-    The staircase multiplies the first rate by `decay_rate` once for each `decay_steps` steps done
-    before the epoch. `plateau_patience` epochs without a watched loss lower by 0.0001 multiply it
-    by `plateau_factor`, though never to below `min_learning_rate`; the count then starts anew.
-    Keras cannot combine a schedule object with ReduceLROnPlateau (TypeError at the first
-    plateau), hence one rule that does both.
+    For `warmup_epochs` W epochs the rate rises in equal steps, first / (W + 1) to begin with; then
+    the schedule starts. It multiplies the first rate by `decay_rate` to the power of steps done /
+    `decay_steps` (exponential), of whole such stairs (staircase), or leads down half a cosine to
+    `min_learning_rate` in the last of `epochs` (cosine; Loshchilov and Hutter 2017, no restarts).
+    An epoch keeps the rate that its first step has.
+
+    `plateau_patience` epochs without a watched loss lower by 0.0001 multiply the rate by
+    `plateau_factor`, though never to below `min_learning_rate`; the count then starts anew. Keras
+    cannot combine a schedule object with ReduceLROnPlateau (TypeError at the first plateau), hence
+    one rule that does both.
     """
 
     def __init__(self, settings: TrainingSettings, steps_per_epoch: int):
@@ -32,15 +37,32 @@ class LearningRate:
     def value(self) -> float:
         """The learning rate of the next epoch."""
         settings = self._settings
-        rate = settings.learning_rate
-        if settings.schedule == "staircase":
-            n_steps = self._n_epochs * self._steps_per_epoch
-            rate *= settings.decay_rate ** (n_steps // settings.decay_steps)
+        rate = self._scheduled()
         if not self._n_reductions:
             return rate
-        # The floor holds the plateaus back, not the staircase.
+        # The floor holds the plateaus back, not the schedule.
         reduced = rate * settings.plateau_factor**self._n_reductions
         return max(reduced, min(rate, settings.min_learning_rate))
+
+    def _scheduled(self) -> float:
+        settings = self._settings
+        first, n_warm = settings.learning_rate, settings.warmup_epochs
+        n_epochs = self._n_epochs - n_warm
+        if n_epochs < 0:
+            return first * (self._n_epochs + 1) / (n_warm + 1)
+        n_steps = n_epochs * self._steps_per_epoch
+        match settings.schedule:
+            case "exponential":
+                return first * settings.decay_rate ** (n_steps / settings.decay_steps)
+            case "staircase":
+                return first * settings.decay_rate ** (n_steps // settings.decay_steps)
+            case "cosine":
+                floor = min(first, settings.min_learning_rate)
+                # One epoch after the warm-up is the first and the last: it gets the first rate.
+                done = min(1.0, n_epochs / max(1, settings.epochs - n_warm - 1))
+                return floor + (first - floor) * (1 + math.cos(math.pi * done)) / 2
+            case _:
+                return first
 
     def observe(self, watched_loss: float) -> None:
         """Take note of an epoch's watched loss."""

@@ -10,6 +10,7 @@ import numpy as np
 from pipeline import jobs, runs
 from pipeline.cohort import Cohort, open_cohort
 from pipeline.files import safe_name
+from pipeline.kept_weights import keep_weights
 from pipeline.people import require_both
 from pipeline.runs import Run
 from pipeline.samples import keep_people
@@ -43,8 +44,12 @@ def submit_training(
             }
         )
         settings = settings.model_copy(update={"people": named})
+        settings = keep_weights(cache, settings)
         relatives = related.digest if related else ""
-        run = runs.create(cache, cohort_name, cohort.fingerprint, settings, preset, relatives)
+        genes = cohort.gene_table if settings.goes_by_genes else ""
+        run = runs.create(
+            cache, cohort_name, cohort.fingerprint, settings, preset, relatives, genes
+        )
     finally:
         cohort.store.close()
     jobs.submit(cache, "train", {"run": run.id})

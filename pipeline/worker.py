@@ -34,7 +34,7 @@ from pipeline.claims import (
     register,
     unregister,
 )
-from pipeline.errors import Cancelled, PipelineError, SettingsError
+from pipeline.errors import Cancelled, Enough, PipelineError, SettingsError
 from pipeline.files import write_json
 from pipeline.progress import OnProgress, Progress
 
@@ -52,6 +52,7 @@ HANDLERS: dict[str, str] = {
     "structure": "pipeline.structure.stored:structure_job",
     "regress": "pipeline.logistic:regress_job",
     "permute": "pipeline.permutation:permute_job",
+    "sweep": "pipeline.sweep:sweep_job",
 }
 
 
@@ -171,6 +172,7 @@ class _Report:
         self._signals = signals
         self._path = attempt / "claim" / "progress.json"
         self._cancel = attempt / "claim" / "cancel"
+        self._keep = attempt / "claim" / "keep"
         self._following = attempt.with_name(str(int(attempt.name) + 1))
         self._phase: str | None = None
         self._written = 0.0
@@ -181,6 +183,8 @@ class _Report:
         # A following try means that this one was given up for lost: another worker has the job.
         if self._cancel.exists() or self._following.exists():
             raise Cancelled
+        if progress.may_end and self._keep.exists():
+            raise Enough
         moment = time.monotonic()
         if progress.phase == self._phase and moment - self._written < REPORT_EVERY_S:
             return

@@ -21,6 +21,7 @@ DOORS = {
     "keras": _KERAS,
     "tensorflow": _KERAS,
     "altair": {"dashboard/charts/"},
+    "optuna": {"pipeline/sweep/search.py"},
 }
 ONE_PLACE_ATTRIBUTES = {
     "cache_data": "dashboard/loaders.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 
@@ -24,15 +25,48 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("n_variants", "layout", "changes"), CASES)
+# Every attention with every dropout; layouts, orders of pooling and sizes take turns.
+TURNS = itertools.cycle(
+    itertools.product(("1d", "2d", "3d"), (True, False), ((37, None), (23, 4), (3, 1), (90, 7)))
+)
+CROSS = [
+    (
+        n_variants,
+        layout,
+        {
+            "attention": attention,
+            "dropout_kind": kind,
+            "norm_after_pool": norm_after_pool,
+            "row_width": row_width,
+            "block_size": 4,
+            "filters": 17,
+            "dense": (3,),
+            "penalise_dense": True,
+            "l2": 0.1,
+            "batch_norm": kind != "blocks",
+        },
+    )
+    for (attention, kind, _), (layout, norm_after_pool, (n_variants, row_width)) in zip(
+        itertools.product(
+            ("none", "channel", "spatial", "both"), ("units", "channels", "blocks"), range(2)
+        ),
+        TURNS,
+        strict=False,
+    )
+]
+
+
+@pytest.mark.parametrize(("n_variants", "layout", "changes"), CASES + CROSS)
 def test_outline_equals_keras(n_variants, layout, changes):
     from pipeline.network import build_network
 
+    changes = dict(changes)
+    row_width = changes.pop("row_width", None)
     settings = NetworkSettings(**changes)
     genotypes = np.random.default_rng(0).integers(0, 3, (4, n_variants)).astype(np.uint8)
-    encoding = fit_encoding(genotypes, EncodingSettings(layout=layout))
+    encoding = fit_encoding(genotypes, EncodingSettings(layout=layout, row_width=row_width))
     model = build_network(encoding, settings, seed=1)
-    outline = outline_network(n_variants, layout, settings)
+    outline = outline_network(n_variants, layout, settings, row_width)
     assert [layer.name for layer in outline] == [layer.name for layer in model.layers]
     for ours, theirs in zip(outline, model.layers, strict=True):
         assert ours.shape == theirs.output.shape[1:], ours.name
@@ -42,10 +76,14 @@ def test_outline_equals_keras(n_variants, layout, changes):
     assert sum(layer.n_parameters for layer in outline) == model.count_params()
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+CONVOLUTIONAL = [name for name in PRESETS if apply_preset(name).network.family == "convolutional"]
+
+
+@pytest.mark.parametrize("preset", CONVOLUTIONAL)
 def test_presets_can_be_drawn_at_the_size_of_the_swedish_study(preset):
     settings = apply_preset(preset)
-    outline = outline_network(18_970, settings.encoding.layout, settings.network)
+    encoding = settings.encoding
+    outline = outline_network(18_970, encoding.layout, settings.network, encoding.row_width)
     assert outline[-1].shape == ((1,) if settings.network.output == "sigmoid" else (2,))
 
 
@@ -56,6 +94,55 @@ def test_the_final_network_by_hand():
     assert outline["flatten"].shape == (39_200,)
     assert outline["convolution_2"].n_parameters == (3 * 3 * 32 + 1) * 32
     assert outline["dense_1"].n_parameters == 39_201 * 1000
+
+
+def names(**changes) -> list[str]:
+    settings = NetworkSettings(convolutions=1, dense=(5,), **changes)
+    return [layer.name for layer in outline_network(30, "2d", settings)][2:-1]
+
+
+DENSE = ["flatten", "dense_1", "dense_batch_norm_1", "dense_dropout_1"]
+
+
+def test_the_order_of_layers():
+    assert names() == ["convolution_1", "batch_norm_1", "max_pool_1", "dropout_1", *DENSE]
+    assert names(norm_after_pool=True, attention="both", dropout_kind="blocks") == [
+        "convolution_1", "max_pool_1", "batch_norm_1", "channel_attention_1",
+        "spatial_attention_1", "block_dropout_1", *DENSE,
+    ]  # fmt: skip
+    assert names(attention="channel", dropout_kind="channels", pool=1, batch_norm=False) == [
+        "convolution_1", "channel_attention_1", "channel_dropout_1",
+        "flatten", "dense_1", "dense_dropout_1",
+    ]  # fmt: skip
+
+
+def test_windows_are_cut_to_each_axis_of_the_map():
+    """9 rows of 2: kernels and pools see 2 across at most, blocks what pooling leaves."""
+    settings = NetworkSettings(
+        convolutions=2, kernel=5, pool=3, attention="spatial", dropout_kind="blocks", block_size=3
+    )
+    layers = {layer.name: layer for layer in outline_network(18, "2d", settings, row_width=2)}
+    assert layers["convolution_1"].window == (5, 2)
+    assert layers["max_pool_1"].window == (3, 2)
+    assert layers["max_pool_1"].shape == (3, 1, 32)
+    assert layers["spatial_attention_1"].window == (3, 1)
+    assert layers["spatial_attention_1"].n_parameters == 2 * 3 + 1
+    assert layers["block_dropout_1"].window == (3, 1)
+    assert layers["max_pool_2"].window == (3, 1)
+    assert layers["flatten"].window == ()
+
+
+def test_channel_attention_by_hand():
+    for filters, units in ((64, 8), (17, 2), (3, 1)):
+        settings = NetworkSettings(attention="channel", filters=filters)
+        layers = {layer.name: layer for layer in outline_network(30, "1d", settings)}
+        expected = filters * units + units + units * filters + filters
+        assert layers["channel_attention_2"].n_parameters == expected
+
+
+def test_another_family_has_no_convolutional_outline():
+    with pytest.raises(ValueError, match="family gene"):
+        outline_network(30, "1d", NetworkSettings(family="gene"))
 
 
 def test_drawing_and_reading_epochs_do_not_import_keras():

@@ -1,7 +1,9 @@
-"""The learning rate against schedules worked out by hand."""
+"""The learning rate against Keras's own schedules, and against some worked out by hand."""
 
 from __future__ import annotations
 
+import keras
+import numpy as np
 import pytest
 
 from pipeline.schedule import LearningRate
@@ -72,3 +74,85 @@ def test_a_gain_starts_the_count_anew():
         plateau_patience=2,
     )
     assert seen == [1, 1, 1, 1, 1, 0.5]
+
+
+EPOCHS, STEPS, WARM = 12, 10, 4
+
+
+def keras_rates(schedule, steps: list[int]) -> list[float]:
+    return [float(schedule(step)) for step in steps]
+
+
+@pytest.mark.parametrize("kind", ["exponential", "staircase"])
+def test_decay_equals_keras(kind):
+    expected = keras.optimizers.schedules.ExponentialDecay(
+        0.01, decay_steps=35, decay_rate=0.7, staircase=kind == "staircase"
+    )
+    seen = rates(FALLING, schedule=kind, learning_rate=0.01, decay_rate=0.7, decay_steps=35)
+    steps = [STEPS * epoch for epoch in range(len(FALLING))]
+    np.testing.assert_allclose(seen, keras_rates(expected, steps), rtol=1e-6)
+
+
+def test_cosine_equals_keras_and_ends_at_the_floor():
+    expected = keras.optimizers.schedules.CosineDecay(
+        0.01, decay_steps=STEPS * (EPOCHS - 1), alpha=0.05
+    )
+    seen = rates(
+        [1 - 0.05 * epoch for epoch in range(EPOCHS)],
+        schedule="cosine",
+        learning_rate=0.01,
+        min_learning_rate=0.0005,
+        epochs=EPOCHS,
+    )
+    steps = [STEPS * epoch for epoch in range(EPOCHS)]
+    np.testing.assert_allclose(seen, keras_rates(expected, steps), rtol=1e-5)
+    assert seen[-1] == pytest.approx(0.0005)
+
+
+def test_warm_up_and_cosine_equal_keras():
+    # Keras starts its warm-up at a rate and reaches the target after so many steps.
+    expected = keras.optimizers.schedules.CosineDecay(
+        0.01 / (WARM + 1),
+        decay_steps=STEPS * (EPOCHS - WARM - 1),
+        alpha=0.1,
+        warmup_target=0.01,
+        warmup_steps=STEPS * WARM,
+    )
+    seen = rates(
+        [1 - 0.05 * epoch for epoch in range(EPOCHS)],
+        schedule="cosine",
+        learning_rate=0.01,
+        min_learning_rate=0.001,
+        warmup_epochs=WARM,
+        epochs=EPOCHS,
+    )
+    steps = [STEPS * epoch for epoch in range(EPOCHS)]
+    np.testing.assert_allclose(seen, keras_rates(expected, steps), rtol=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "exponential", "staircase"])
+def test_a_schedule_starts_after_the_warm_up(schedule):
+    options = {"schedule": schedule, "learning_rate": 1.0, "decay_rate": 0.5, "decay_steps": 15}
+    seen = rates(FALLING, warmup_epochs=3, **options)
+    assert seen[:3] == pytest.approx([0.25, 0.5, 0.75])
+    assert seen[3:] == rates(FALLING, **options)[:-3]
+
+
+def test_a_plateau_reduces_any_schedule():
+    for schedule in ("exponential", "cosine"):
+        options = {"schedule": schedule, "learning_rate": 0.1, "plateau_patience": 2, "epochs": 8}
+        full = rates(FALLING, **options)
+        seen = rates([1.0] * 8, **options, plateau_factor=0.5, min_learning_rate=1e-6)
+        np.testing.assert_allclose(seen[:3], full[:3], rtol=1e-12)
+        np.testing.assert_allclose(seen[3], full[3] / 2, rtol=1e-12)
+
+
+def test_cosine_of_a_single_epoch_is_the_first_rate():
+    assert rates([1.0], schedule="cosine", learning_rate=0.01, epochs=1) == [0.01]
+    warm = rates([1.0] * 3, schedule="cosine", learning_rate=0.01, epochs=3, warmup_epochs=2)
+    assert warm == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
+
+
+def test_a_floor_above_the_first_rate_does_not_raise_the_cosine():
+    seen = rates(FALLING, schedule="cosine", learning_rate=1e-8, min_learning_rate=1e-3, epochs=8)
+    assert seen == pytest.approx([1e-8] * 8)

@@ -19,7 +19,9 @@ from pipeline.schedule import LearningRate
 from pipeline.settings import EncodingSettings, NetworkSettings, TrainingSettings
 from pipeline.training import (
     class_weights,
+    fit,
     load_model,
+    precision,
     predict_probability,
     save_model,
     train_network,
@@ -82,7 +84,9 @@ def test_the_best_epoch_is_kept_and_early_stopping_waits_its_patience(small, out
     # The weights are those of that epoch: its record can be measured again, by Keras itself.
     best = trained.epochs[trained.best_epoch - 1]
     x_watch, y_watch = small[2:]
-    loss, accuracy = model.evaluate(x_watch, y_watch.astype(int), verbose=0)
+    kind = "sparse_categorical_crossentropy" if output == "softmax" else "binary_crossentropy"
+    model.compile(loss=kind, metrics=["accuracy"])
+    loss, accuracy = model.evaluate(x_watch, y_watch[:, None].astype("float32"), verbose=0)
     assert loss == pytest.approx(best.val_loss, rel=1e-4)
     assert accuracy == pytest.approx(best.val_accuracy, abs=1e-6)
     probability = predict_probability(model, x_watch)
@@ -186,12 +190,176 @@ def test_a_saved_model_predicts_the_same(small, layout, tmp_path):
     )
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd", "adamw"])
-def test_optimizers(small, optimizer):
-    training = FAST.model_copy(update={"epochs": 1, "optimizer": optimizer})
-    model, _ = train(*small, training=training)
-    expected = {"adam": "Adam", "sgd": "SGD", "adamw": "AdamW"}[optimizer]
-    assert type(model.optimizer) is getattr(keras.optimizers, expected)
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "adam"}, {"optimizer": "sgd", "momentum": 0.9}, {"optimizer": "adamw"}],
+)
+def test_optimizers_learn(small, changes):
+    training = FAST.model_copy(update={"epochs": 6, "learning_rate": 0.02, **changes})
+    _, trained = train(*small, training=training)
+    assert trained.epochs[-1].loss < trained.epochs[0].loss
+
+
+def test_momentum_and_decay_reach_the_optimiser(small):
+    """Each changes the weights that the same seed ends with."""
+    ends = []
+    for changes in (
+        {"optimizer": "sgd"},
+        {"optimizer": "sgd", "momentum": 0.9},
+        {"optimizer": "adam"},
+        {"optimizer": "adamw", "weight_decay": 0.5},
+    ):
+        model, _ = train(*small, training=FAST.model_copy(update={"epochs": 1, **changes}))
+        ends.append(model.get_weights()[1].sum())
+    assert len(set(ends)) == 4
+
+
+def test_the_first_epoch_equals_keras_own_fit(small):
+    """Same start, order and rate, no dropout: the same loss, accuracy and weights as `fit`."""
+    codes, is_case, x_watch, y_watch = small
+    network = SMALL.model_copy(update={"dropout": 0.0, "l2": 0.01})
+    encoding = fit_encoding(codes, EncodingSettings())
+    for weighted in (False, True):
+        ours, peer = (build_network(encoding, network, seed=1) for _ in range(2))
+        training = TrainingSettings(epochs=1, learning_rate=0.01, class_weights=weighted)
+        trained = train_network(ours, codes, is_case, x_watch, y_watch, training)
+        peer.compile(
+            keras.optimizers.Adam(0.01),
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            jit_compile=False,
+        )
+        order = np.random.default_rng(training.seed).permutation(len(codes))
+        history = peer.fit(
+            codes[order],
+            is_case[order].astype(int),
+            batch_size=32,
+            shuffle=False,
+            class_weight=class_weights(is_case) if weighted else None,
+            verbose=0,
+        ).history
+        assert trained.epochs[0].loss == pytest.approx(history["loss"][0], rel=1e-4)
+        assert trained.epochs[0].accuracy == pytest.approx(history["accuracy"][0], abs=1e-6)
+        for a, b in zip(ours.get_weights(), peer.get_weights(), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_other_backends_train_by_keras_own_fit(small, monkeypatch):
+    """Their way, taken here on TensorFlow: it tells of batches, learns and stops as ours does."""
+    monkeypatch.setattr(fit, "_graph_epochs", fit._keras_epochs)
+    shares: list[float] = []
+    training = FAST.model_copy(update={"patience": 0, "class_weights": True})
+    _, trained = train(*small, training=training, on_batch=shares.append)
+    np.testing.assert_allclose(shares, np.arange(1, 22) / 21)
+    assert trained.epochs[-1].loss < trained.epochs[0].loss
+    calls = itertools.count(1)
+
+    def cancel_in_third(share: float) -> None:
+        if next(calls) == 3:
+            raise Cancelled("stop")
+
+    with pytest.raises(Cancelled):
+        train(*small, on_batch=cancel_in_third)
+    assert next(calls) == 4
+
+
+def first_best(values: list[float]) -> int:
+    return 1 + int(np.argmax(values))
+
+
+@pytest.mark.parametrize("keep", ["loss", "accuracy", "auc", "last"])
+def test_the_kept_epoch_is_the_one_asked_for(small, keep):
+    training = FAST.model_copy(
+        update={"keep": keep, "epochs": 9, "patience": 0, "learning_rate": 0.03}
+    )
+    model, trained = train(*small, training=training)
+    expected = {
+        "loss": first_best([-epoch.val_loss for epoch in trained.epochs]),
+        "accuracy": first_best([epoch.val_accuracy for epoch in trained.epochs]),
+        "auc": first_best([epoch.val_auc for epoch in trained.epochs]),
+        "last": 9,
+    }
+    # The rules would not differ if they all chose alike.
+    assert len(set(expected.values())) > 2
+    assert trained.best_epoch == expected[keep]
+    kept = trained.epochs[trained.best_epoch - 1]
+    x_watch, y_watch = small[2:]
+    probability = predict_probability(model, x_watch)
+    assert np.mean((probability > 0.5) == y_watch) == kept.val_accuracy
+    assert roc_auc_score(y_watch, probability) == pytest.approx(kept.val_auc, abs=1e-9)
+
+
+def record(epoch: int, val_loss: float, val_accuracy: float) -> EpochRecord:
+    return EpochRecord(0, epoch, 1.0, 0.5, val_loss, val_accuracy, 0.5, 0.01, 0.1)
+
+
+def test_the_earlier_epoch_wins_a_tie_and_the_loss_alone_says_when_to_stop():
+    class Weights:
+        def get_weights(self):
+            return []
+
+    choice = fit._Choice(TrainingSettings(keep="accuracy", patience=2))
+    for number, (loss, accuracy) in enumerate([(0.7, 0.6), (0.6, 0.6), (0.65, 0.7)], start=1):
+        choice.look(record(number, loss, accuracy), Weights())
+    assert choice.kept_epoch == 3
+    assert not choice.should_stop(3)
+    choice.look(record(4, 0.66, 0.7), Weights())
+    assert choice.kept_epoch == 3
+    assert choice.should_stop(4)
+
+
+def test_the_highest_auc_needs_both_classes(small):
+    codes, is_case, x_watch, _ = small
+    training = FAST.model_copy(update={"keep": "auc"})
+    with pytest.raises(SettingsError, match=r"set training\.keep to loss"):
+        train(codes, is_case, x_watch, np.ones(80, bool), training=training)
+
+
+def test_bfloat16_learns_the_same_in_coarser_numbers(tmp_path):
+    codes, is_case = cohort(600)
+    x_watch, y_watch = cohort(400, seed=1)
+    areas = {}
+    network = SMALL.model_copy(update={"pool": 1, "batch_norm": False, "dropout": 0.1})
+    for kind in ("float32", "bfloat16"):
+        training = TrainingSettings(epochs=12, learning_rate=0.01, precision=kind)
+        with precision(training):
+            model = build_network(fit_encoding(codes, EncodingSettings()), network, seed=1)
+        trained = train_network(model, codes, is_case, x_watch, y_watch, training)
+        areas[kind] = trained.epochs[trained.best_epoch - 1].val_auc
+        assert model.get_layer("convolution_1").compute_dtype == kind
+        assert {weight.dtype for weight in model.weights} == {"float32"}
+        save_model(model, tmp_path / f"{kind}.keras")
+        np.testing.assert_array_equal(
+            predict_probability(load_model(tmp_path / f"{kind}.keras"), x_watch),
+            predict_probability(model, x_watch),
+        )
+    assert min(areas.values()) > 0.75
+    assert areas["bfloat16"] == pytest.approx(areas["float32"], abs=0.03)
+
+
+def test_the_file_holds_no_optimiser(small, tmp_path):
+    model, _ = train(*small)
+    save_model(model, tmp_path / "trained.keras")
+    fresh = build_network(fit_encoding(small[0], EncodingSettings()), SMALL, seed=1)
+    save_model(fresh, tmp_path / "fresh.keras")
+    sizes = [(tmp_path / f"{name}.keras").stat().st_size for name in ("trained", "fresh")]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.02)
+
+
+def test_a_model_can_be_trained_again(small):
+    model, _ = train(*small)
+    again = train_network(model, *small, FAST)
+    assert len(again.epochs) == 3
+
+
+def test_prediction_of_nobody_and_of_a_part_batch(small):
+    model, _ = train(*small)
+    assert predict_probability(model, small[2][:0]).shape == (0,)
+    whole = predict_probability(model, np.concatenate([small[0]] * 2))
+    assert whole.shape == (400,)
+    assert whole.dtype == np.float32
+    np.testing.assert_allclose(whole[:200], whole[200:], rtol=1e-5)
+    np.testing.assert_allclose(model.predict(small[0], verbose=0)[:, 1], whole[:200], rtol=1e-5)
 
 
 def test_class_weights_equal_scikit_learn_and_are_used():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import altair as alt
@@ -13,6 +13,9 @@ from dashboard.theme import DASH_REFERENCE, DASH_TRAINING, LIGHT, Palette, mix
 
 NAMES = 84  # pixels right of the curves for their names
 FEW = 20  # up to so many epochs, each is a dot as well
+LABELS = 38  # pixels left of the curves for the numbers of an axis, whatever they are
+# While epochs come, the axis ends at one of these, so that it seldom moves.
+ENDS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 @dataclass(frozen=True)
@@ -36,30 +39,41 @@ def learning_curves(
     majority: float | None = None,
     figure: str = "Learning curves",
     *,
+    n_folds: int | None = None,
+    is_running: bool = False,
+    most_epochs: int | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return the curves of one run, from its first epoch on.
 
     `epochs` has fold, epoch, loss, accuracy, val_loss, val_accuracy, val_auc, learning_rate. With
-    several folds each is a thin line, and the thick one is their mean while all of them run.
-    `best_epoch` is one number, or one a fold; `majority` is the accuracy of always guessing the
-    larger class; `figure` is the title.
+    several folds each is a thin line on the band from the lowest to the highest, and the thick
+    one is their mean while all of them run. `best_epoch` is one number, or one a fold; `majority`
+    is the accuracy of always guessing the larger class; `figure` is the title; `n_folds` is how
+    many there will be. While a run `is_running`, the axis leaves room for epochs to come, at most
+    `most_epochs`, and band and mean are of the folds that have ended.
     """
     folds = sorted(epochs.fold.unique())
-    middle = _mean_while_all_run(epochs)
+    n_folds = n_folds or len(folds)
+    ended = epochs[epochs.fold != folds[-1]] if is_running and len(folds) > 1 else epochs
+    middle = _mean_while_all_run(ended)
+    if isinstance(best_epoch, Mapping) and n_folds == 1:
+        best_epoch = best_epoch.get(folds[0])
     last = int(epochs.epoch.max())
+    end = _end(last, most_epochs) if is_running else last
     x_scale = alt.Scale(
-        domain=[1, max(last, 2)] if last > 1 else [0.5, 1.5],
+        domain=[1, max(end, 2)] if end > 1 else [0.5, 1.5],
         range=[4, pixels(f"width - {NAMES}")],
         nice=False,
     )
-    few_values = {"values": list(range(1, last + 1))} if last <= 10 else {"tickCount": 10}
+    few_values = {"values": list(range(1, end + 1))} if end <= 10 else {"tickCount": 10}
     axis = alt.Axis(title="Epoch", format="d", tickMinStep=1, grid=False, **few_values)
     x = alt.X("epoch:Q", scale=x_scale, axis=axis)
 
     training, validation, auc = palette.training, palette.ink, palette.auc
     loss = _curves(
         epochs,
+        ended,
         middle,
         x,
         LOSS,
@@ -69,6 +83,7 @@ def learning_curves(
     )
     score = _curves(
         epochs,
+        ended,
         middle,
         x,
         SCORE,
@@ -85,8 +100,8 @@ def learning_curves(
         y="independent"
     )
     subtitle = ["Solid: validation; dashed: training"]
-    if len(folds) > 1:
-        subtitle.append(f"Thin: {len(folds)} folds, thick: their mean while all run")
+    if n_folds > 1:  # from the first fold on, so that nothing moves when the second begins
+        subtitle.append(f"Thin: each of {n_folds} folds; band: range; thick: mean")
     final = middle.iloc[-1]
     return finish(
         chart,
@@ -102,6 +117,12 @@ def learning_curves(
     )
 
 
+def _end(last: int, most: int | None) -> int:
+    """Return where the axis of epochs ends while more of them come."""
+    end = next((end for end in ENDS if end >= last), last)
+    return end if most is None else max(last, min(end, most))
+
+
 def _mean_while_all_run(epochs: pd.DataFrame) -> pd.DataFrame:
     """Return the mean over folds of each epoch that every fold has reached."""
     columns = ["loss", "accuracy", "val_loss", "val_accuracy", "val_auc", "learning_rate"]
@@ -112,6 +133,7 @@ def _mean_while_all_run(epochs: pd.DataFrame) -> pd.DataFrame:
 
 def _curves(
     epochs: pd.DataFrame,
+    ended: pd.DataFrame,
     middle: pd.DataFrame,
     x: alt.X,
     panel: _Panel,
@@ -121,14 +143,17 @@ def _curves(
     best: int | Mapping[int, int] | None = None,
     reference: float | None = None,
 ) -> AnyChart:
-    """Return one panel: a line for each of (column, name at its end, colour)."""
+    """Return one panel: a line for each of (column, name at its end, colour).
+
+    Band and thick line are of the folds that have `ended`, and of their mean, `middle`.
+    """
     values = pd.concat([epochs[column] for column, _, _ in series]).dropna()
     known = [*values, *([reference] if reference is not None else [])] or [0.0, 1.0]
     low, high = min(known), max(known)
     room = 0.06 * (high - low) or 0.05
     domain = [max(0.0, low - room), high + room]
     scale = alt.Scale(domain=domain, range=[panel.bottom, panel.top], nice=False, zero=False)
-    y_axis = alt.Axis(title=None, orient="left", tickCount=4, format=".2~f", grid=True)
+    y_axis = _left_axis(tickCount=4, format=".2~f", grid=True)
 
     def y(column: str) -> alt.Y:
         return alt.Y(f"{column}:Q", scale=scale, axis=y_axis)
@@ -152,10 +177,18 @@ def _curves(
     for column, name, colour in series:
         dash = DASH_TRAINING if name == "training" else (1, 0)
         if several:
+            if name != "training":
+                layers.append(_band(ended, column, x, y, colour))
             layers.append(
                 alt.Chart(epochs)
                 .mark_line(strokeWidth=1, color=mix(colour, palette.background, 0.55))
                 .encode(x=x, y=y(column), detail="fold:N")
+            )
+            now = epochs[~epochs.fold.isin(ended.fold)]  # the fold that trains
+            layers.append(
+                alt.Chart(now)
+                .mark_line(strokeWidth=1.6, strokeDash=dash, color=colour)
+                .encode(x=x, y=y(column))
             )
         if middle[column].notna().any():
             layers.append(
@@ -184,6 +217,24 @@ def _curves(
     return alt.layer(*layers)
 
 
+def _left_axis(**options: object) -> alt.Axis:
+    """Return an axis that is as wide with any numbers, so that no epoch moves the curves."""
+    return alt.Axis(title=None, orient="left", minExtent=LABELS, maxExtent=LABELS, **options)
+
+
+def _band(
+    ended: pd.DataFrame, column: str, x: alt.X, y: Callable[[str], alt.Y], colour: str
+) -> alt.Chart:
+    """Return the band from the lowest to the highest fold, while two or more run."""
+    grouped = ended.groupby("epoch")[column]
+    range_ = grouped.agg(low="min", high="max", n="count").query("n > 1").reset_index()
+    return (
+        alt.Chart(range_)
+        .mark_area(color=colour, opacity=0.12)
+        .encode(x=x, y=y("low"), y2=alt.Y2("high:Q"))
+    )
+
+
 def _words(text: str, x: object, y: float, colour: str, **style: object) -> alt.Chart:
     return (
         alt.Chart(pd.DataFrame({"words": [text]}))
@@ -195,7 +246,7 @@ def _words(text: str, x: object, y: float, colour: str, **style: object) -> alt.
 def _best(
     epochs: pd.DataFrame,
     x: alt.X,
-    y: object,
+    y: Callable[[str], alt.Y],
     best: int | Mapping[int, int] | None,
     palette: Palette,
 ) -> list[AnyChart]:
@@ -222,11 +273,9 @@ def _rate(epochs: pd.DataFrame, x: alt.X, palette: Palette) -> AnyChart:
         nice=False,
     )
     ends = sorted({low, high})
-    y_axis = alt.Axis(
-        title=None, orient="left", values=ends, format=".1~e", grid=False, labelOverlap=False
-    )
     if high < 1.9 * low:  # too near to each other for two labels
-        y_axis = alt.Axis(title=None, orient="left", values=[high], format=".1~e", grid=False)
+        ends = [high]
+    y_axis = _left_axis(values=ends, format=".1~e", grid=False, labelOverlap=False)
     line = (
         alt.Chart(epochs)
         .mark_line(

@@ -20,7 +20,10 @@ MODELS = {
     "network": "Network",
     "logistic_l1": "Logistic regression, L1",
     "logistic_l2": "Logistic regression, L2",
+    "boosting": "Gradient boosting",
     "additive": "Additive score",
+    "additive_clumped": "Additive score, clumped",
+    "covariates": "Covariates alone",
     "majority": "Always the larger class",
 }
 _SHOWN = 500  # runs offered in the list

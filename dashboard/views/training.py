@@ -2,106 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 import streamlit as st
 
-from dashboard import controls, elements, loaders, state, strip
+from dashboard import elements, loaders, state, strip
 from dashboard.charts.network_drawing import network_drawing
 from dashboard.view import View
-from dashboard.views import live
+from dashboard.views import live, training_form
+from dashboard.views.sweep import show_sweep
+from dashboard.views.training_form import Form
 from pipeline.errors import NotFoundError, PipelineError
+from pipeline.estimate import estimate_run
+from pipeline.gene_groups import variant_groups
+from pipeline.gene_outline import outline_gene_network
 from pipeline.outline import LayerOutline, outline_network
-from pipeline.presets import PRESETS
-from pipeline.settings import (
-    AnalysisSettings,
-    EncodingSettings,
-    EvaluationSettings,
-    NetworkSettings,
-    SplitSettings,
-    TrainingSettings,
-    with_changes,
-)
+from pipeline.settings import AnalysisSettings
 from pipeline.submit import submit_training
 
-GROUPS = (
-    ("Input", (("split", SplitSettings), ("encoding", EncodingSettings))),
-    ("Network", (("network", NetworkSettings),)),
-    ("Learning", (("training", TrainingSettings),)),
-    ("Evidence", (("evaluation", EvaluationSettings),)),
-)
-STAGES = {stage: group for _, members in GROUPS for stage, group in members}
+FAR_MORE = 10  # so many parameters a person, and the page warns
 
 
 def show(view: View) -> None:
     """Draw the page."""
     st.title("What shall the network see, and how shall it learn?")
     strip.show(view)
-    left, right = st.columns([2, 3])
+    left, right = st.columns([2, 3], gap="medium")
     with left:
-        preset = _presets()
-        settings = _form(view.settings)
-        _changed(preset, settings)
+        form = training_form.ask(view)
     with right:
-        layers = _outline(view, settings)
-        _train(view, settings, preset, layers)
+        layers = _outline(view, form.settings)
+        _train(view, form, layers)
         _watch(view, _run_to_watch())
         if layers:
-            drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
-            elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
-        elements.method("training")
-
-
-def _presets() -> str:
-    preset = st.pills(
-        "Preset",
-        list(PRESETS),
-        format_func=_preset_title,
-        default="final_2d",
-        key="preset",
-        required=True,
-        wrap=True,
-        bind="query-params",
-        on_change=_fill_in_preset,
-    )
-    st.caption(PRESETS[preset].note)
-    return preset
-
-
-def _preset_title(name: str) -> str:
-    return PRESETS[name].title
-
-
-def _fill_in_preset() -> None:
-    changes: dict[str, dict[str, Any]] = {}
-    for name, value in PRESETS[state.get("preset")].changes.items():
-        stage, _, field = name.partition(".")
-        changes.setdefault(stage, {})[field] = value
-    for stage, values in changes.items():
-        controls.fill_in(stage, STAGES[stage], values)
-
-
-def _form(settings: AnalysisSettings) -> AnalysisSettings:
-    defaults = AnalysisSettings()
-    changes: dict[str, Any] = {}
-    for title, members in GROUPS:
-        with st.expander(title):
-            for stage, group in members:
-                changes |= controls.settings_widgets(group, stage, getattr(defaults, stage))
-    return with_changes(settings, changes)
-
-
-def _changed(preset: str, settings: AnalysisSettings) -> None:
-    """Name the fields that differ from the preset."""
-    changed = []
-    for name, value in PRESETS[preset].changes.items():
-        stage, _, field = name.partition(".")
-        if getattr(getattr(settings, stage), field) != value:
-            info = STAGES[stage].model_fields[field].json_schema_extra
-            changed.append(info["label"].lower())
-    if changed:
-        st.caption(f"Changed against the preset: {', '.join(changed)}.")
+            _draw(layers, form.settings)
+    _sweep(view, form.settings)
+    elements.method("training")
 
 
 def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]:
@@ -112,7 +49,100 @@ def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]
             or "No variant would enter the network; raise the largest p in the sidebar."
         )
         return ()
-    return outline_network(n_variants, settings.encoding.layout, settings.network)
+    if settings.network.family == "gene":
+        return _outline_of_genes(view, settings)
+    encoding = settings.encoding
+    return outline_network(n_variants, encoding.layout, settings.network, encoding.row_width)
+
+
+def _outline_of_genes(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]:
+    """Return the layers at their largest, none while it is not told which variants enter."""
+    entering = getattr(view.analysis, "entering", None)
+    if entering is None:
+        return ()
+    groups = variant_groups(view.cohort, entering)
+    return outline_gene_network(len(entering), groups, settings.network)
+
+
+def _draw(layers: Sequence[LayerOutline], settings: AnalysisSettings) -> None:
+    drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
+    elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
+    if settings.network.family == "gene":
+        st.caption("The largest it can be: which columns and genes remain is learned.")
+
+
+def _words(name: str) -> str:
+    """Return a layer's name as people read it: `max_pool_1` is Max pool 1."""
+    return name.replace("dense_batch_norm", "dense norm").replace("_", " ").capitalize()
+
+
+# ---- the button -----------------------------------------------------------------------------
+
+
+def _train(view: View, form: Form, layers: tuple[LayerOutline, ...]) -> None:
+    """Draw the button with what it will cost, and the warnings."""
+    n_train, n_watch = _people(view, form.settings)
+    n_parameters = sum(layer.n_trainable for layer in layers)
+    can_train = bool(view.analysis.n_entering) and not form.problem
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = st.button(
+            "Train", type="primary", icon=":material/model_training:", disabled=not can_train
+        )
+        st.markdown(_cost(view, n_train, n_watch, form.settings) if can_train else form.problem)
+    is_bound = form.settings.network.family == "gene"
+    most = "at most " if is_bound else ""
+    learned = f"; {most}{_large(n_parameters)} parameters to learn" if n_parameters else ""
+    watch = "test people" if form.settings.selection.protocol == "published" else "people"
+    text = f"{n_train:,} people train, {n_watch:,} {watch} decide when to stop{learned}."
+    if n_parameters > FAR_MORE * n_train and not is_bound:
+        text = f":material/warning: {text} Such a network can learn its people by heart."
+    st.caption(text)
+    if form.settings.selection.protocol == "published":
+        st.caption(
+            ":material/warning: Published protocol: variants are chosen on all people, so labels "
+            "of the test people leak into the accuracy."
+        )
+    if asked:
+        _submit(view, form)
+
+
+def _submit(view: View, form: Form) -> None:
+    try:
+        run = submit_training(loaders.cache(), view.cohort.name, form.settings, form.preset)
+    except PipelineError as problem:
+        elements.problem(str(problem))
+        return
+    if run.state == "finished":
+        st.toast("These settings have been trained before; here is that run.")
+    elements.turn_to("run", run.id)
+    st.rerun()
+
+
+def _people(view: View, settings: AnalysisSettings) -> tuple[int, int]:
+    """Return how many people train and how many are watched, of each fold."""
+    filtered, split = view.analysis.filtered, settings.split
+    n_people = filtered.n_case + filtered.n_control
+    n_test = round(n_people / split.folds if split.folds else n_people * split.test_fraction)
+    if settings.selection.protocol == "published":
+        return n_people - n_test, n_test
+    n_watch = round((n_people - n_test) * split.validation_fraction)
+    return n_people - n_test - n_watch, n_watch
+
+
+def _large(n: int) -> str:
+    """Return a large number in words: 74.1 million, 18,970."""
+    return f"{n / 1e6:,.1f} million" if n >= 1_000_000 else f"{n:,}"
+
+
+def _cost(view: View, n_train: int, n_watch: int, settings: AnalysisSettings) -> str:
+    """Return what a training will take, in words."""
+    n_variants = view.analysis.n_entering
+    estimate = estimate_run(loaders.cache(), n_variants, n_train, n_watch, settings)
+    memory = f"{estimate.bytes_memory / 1e9:.1f} GB"
+    return f"About {elements.duration(estimate.seconds_total)}, {memory}"
+
+
+# ---- what trains ----------------------------------------------------------------------------
 
 
 def _run_to_watch() -> str | None:
@@ -134,50 +164,13 @@ def _watch(view: View, run_id: str | None) -> None:
     if run_id is None:
         return
     try:
-        live.curves(run_id)
+        live.curves(run_id, view.pages["run"])
     except NotFoundError as problem:
         elements.problem(str(problem))
-        return
-    st.page_link(
-        view.pages["run"], label="Open this run", icon=":material/monitoring:",
-        query_params={"run": run_id},
-    )  # fmt: skip
 
 
-def _train(
-    view: View, settings: AnalysisSettings, preset: str, layers: tuple[LayerOutline, ...]
-) -> None:
-    filtered = view.analysis.filtered
-    n_people = filtered.n_case + filtered.n_control
-    n_train = round(
-        n_people * (1 - settings.split.test_fraction) * (1 - settings.split.validation_fraction)
-    )
-    n_parameters = sum(layer.n_parameters for layer in layers)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        asked = st.button(
-            "Train", type="primary", icon=":material/model_training:", disabled=not layers
-        )
-        text = f"About {n_train:,} training people, {n_parameters:,} parameters."
-        if n_parameters > 10 * n_train:
-            text = f":material/warning: {text} Such a network can learn its people by heart."
-        st.caption(text)
-    if settings.selection.protocol == "published":
-        st.caption(
-            ":material/warning: Published protocol: variants are chosen on all people, so labels "
-            "of the test people leak into the accuracy."
-        )
-    if asked:
-        try:
-            run = submit_training(loaders.cache(), view.cohort.name, settings, preset)
-        except PipelineError as problem:
-            elements.problem(str(problem))
-            return
-        if run.state == "finished":
-            st.toast("These settings have been trained before; here is that run.")
-        elements.turn_to("run", run.id)
-        st.rerun()
-
-
-def _words(name: str) -> str:
-    """Return a layer's name as people read it: `max_pool_1` is Max pool 1."""
-    return name.replace("dense_batch_norm", "dense norm").replace("_", " ").capitalize()
+def _sweep(view: View, settings: AnalysisSettings) -> None:
+    """Offer to try many settings; what is not seen is not drawn."""
+    with st.expander("Sweep", on_change="rerun", key="sweep_of_settings") as group:
+        if group.open:
+            show_sweep(view, settings)

@@ -12,13 +12,22 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.cli import cohort_verbs, export_verbs, gene_verbs, run_verbs, structure_verbs
+from pipeline.cli import (
+    cohort_verbs,
+    export_verbs,
+    gene_verbs,
+    predict_verbs,
+    reproduce_verbs,
+    run_verbs,
+    structure_verbs,
+    sweep_verbs,
+)
 from pipeline.errors import Cancelled, PipelineError
 from pipeline.files import cache_dir
 
 _VERBS = (
     *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
-    *run_verbs.VERBS,
+    *run_verbs.VERBS, *reproduce_verbs.VERBS, *sweep_verbs.VERBS, *predict_verbs.VERBS,
 )  # fmt: skip
 
 

@@ -11,7 +11,11 @@ from pipeline.cli.output import Verb, emit, reporter
 
 def _train_arguments(sub: argparse.ArgumentParser) -> None:
     add_name(sub)
-    sub.add_argument("--preset", default="final_2d", help="final_2d, quick or published_script")
+    sub.add_argument(
+        "--preset", default="final_2d",
+        help="quick, best, final_2d, final_2d_weighted, published_script, figure2, or a row of the "
+        "paper: table1_2d_1 ... table1_3d_5, table2_1 ... table2_6, stage_3_1 ... stage_3_6",
+    )  # fmt: skip
     sub.add_argument("--wait", action="store_true", help="return when the run has ended")
     add_settings(sub)
 

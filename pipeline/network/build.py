@@ -6,13 +6,18 @@ Plain Keras 3, so that it runs on any of its backends. Only the worker imports t
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from pipeline.encoding import Encoding
 from pipeline.errors import SettingsError
 from pipeline.network.fused import BatchNorm
-from pipeline.network.layers import GenotypeInput
-from pipeline.outline import LayerOutline, outline_network
+from pipeline.network.layers import (
+    ChannelAttention,
+    DropBlock,
+    GenotypeInput,
+    SpatialAttention,
+    kernel_seeds,
+)
+from pipeline.outline import LayerOutline, outline_layers, squeezed
 from pipeline.settings import NetworkSettings
 
 # Weights, gradient, two moments of Adam and the best epoch's copy: 20 bytes a weight.
@@ -20,7 +25,7 @@ MAX_PARAMETERS = 500_000_000
 
 
 def build_network(encoding: Encoding, settings: NetworkSettings, seed: int) -> keras.Model:
-    """Return the network that `outline_network` draws, its weights drawn from `seed` alone.
+    """Return the network that `outline_layers` draws, its weights drawn from `seed` alone.
 
     It takes codes uint8 (n_people, n_variants), 3 = missing, and gives (n_people, 2) with softmax
     (control, case) or (n_people, 1) with sigmoid. In the 3d layout the three planes are the
@@ -30,7 +35,7 @@ def build_network(encoding: Encoding, settings: NetworkSettings, seed: int) -> k
 
     Raises `SettingsError` when the network would not fit into memory.
     """
-    outline = outline_network(encoding.n_variants, encoding.layout, settings)
+    outline = outline_layers(encoding.n_variants, encoding.shape, settings)
     n_parameters = sum(layer.n_parameters for layer in outline)
     if n_parameters > MAX_PARAMETERS:
         raise SettingsError(
@@ -38,7 +43,7 @@ def build_network(encoding: Encoding, settings: NetworkSettings, seed: int) -> k
             f"{encoding.n_variants:,} variants make {n_parameters:,}; pool more, or take fewer "
             "filters, units or variants."
         )
-    seeds = iter(np.random.SeedSequence(seed).generate_state(len(outline)).tolist())
+    seeds = iter(kernel_seeds(seed, len(outline)))
     codes = keras.Input((encoding.n_variants,), dtype="uint8", name=outline[0].name)
     tensor = codes
     for layer in outline[1:]:
@@ -56,13 +61,15 @@ def _layer(
     flat = encoding.layout == "1d"
     name = layer.name
     glorot = keras.initializers.GlorotUniform(seed=seed)
+    penalty = None
+    if settings.l1 or settings.l2:
+        penalty = keras.regularizers.L1L2(l1=settings.l1, l2=settings.l2)
     match layer.kind:
         case "encoding":
-            return GenotypeInput(encoding.n_variants, encoding.n_channels, encoding.side, name=name)
+            return GenotypeInput(
+                encoding.n_variants, encoding.n_channels, encoding.extent, name=name
+            )
         case "convolution":
-            penalty = None
-            if settings.l1 or settings.l2:
-                penalty = keras.regularizers.L1L2(l1=settings.l1, l2=settings.l2)
             return (layers.Conv1D if flat else layers.Conv2D)(
                 layer.shape[-1],
                 layer.window,
@@ -80,11 +87,24 @@ def _layer(
             return pool(layer.window, padding="same", name=name)
         case "dropout":
             return layers.Dropout(settings.dropout, seed=seed, name=name)
+        case "channel_dropout":
+            dropout = layers.SpatialDropout1D if flat else layers.SpatialDropout2D
+            return dropout(settings.dropout, seed=seed, name=name)
+        case "block_dropout":
+            return DropBlock(settings.dropout, layer.window, seed=seed, name=name)
+        case "channel_attention":
+            return ChannelAttention(squeezed(layer.shape[-1]), seed=seed, name=name)
+        case "spatial_attention":
+            return SpatialAttention(layer.window, seed=seed, name=name)
         case "flatten":
             return layers.Flatten(name=name)
         case "dense":
             return layers.Dense(
-                layer.shape[-1], activation="relu", kernel_initializer=glorot, name=name
+                layer.shape[-1],
+                activation="relu",
+                kernel_initializer=glorot,
+                kernel_regularizer=penalty if settings.penalise_dense else None,
+                name=name,
             )
         case "output":
             return layers.Dense(

@@ -21,6 +21,7 @@ from pipeline.settings.samples import SampleSettings
 from pipeline.settings.selection import SelectionSettings
 from pipeline.settings.split import SplitSettings
 from pipeline.settings.structure import StructureSettings
+from pipeline.settings.sweep import SweepSettings
 from pipeline.settings.training import TrainingSettings
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Settings",
     "SplitSettings",
     "StructureSettings",
+    "SweepSettings",
     "TrainingSettings",
     "describe",
     "parse_value",
@@ -120,6 +122,7 @@ def describe() -> list[dict[str, Any]]:
         "ingest": IngestSettings,
         "structure": StructureSettings,
         "genes": GeneSettings,
+        "sweep": SweepSettings,
     } | {stage: info.annotation for stage, info in AnalysisSettings.model_fields.items()}
     for stage, group in stages.items():
         schema = group.model_json_schema()["properties"]

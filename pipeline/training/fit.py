@@ -5,8 +5,12 @@ Only the worker imports this module. The one place where Keras' global seed is s
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import keras
@@ -19,15 +23,29 @@ from pipeline.evaluation import cross_entropy
 from pipeline.schedule import LearningRate
 from pipeline.settings import TrainingSettings
 from pipeline.statistics import auc_delong
+from pipeline.training.optimizers import optimizer
 
-# People in a batch when nothing learns; large enough to keep the cores busy, and memory small.
-PREDICT_BATCH = 256
+# People in a batch when nothing learns: enough to keep the cores busy, and at paper size no more
+# memory than a step of learning takes.
+PREDICT_BATCH = 128
 
-OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "sgd": keras.optimizers.SGD,
-    "adamw": keras.optimizers.AdamW,
-}
+Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+@contextmanager
+def precision(settings: TrainingSettings) -> Iterator[None]:
+    """Layers that are built meanwhile compute in the precision that the settings name.
+
+    Weights, moments and loss stay float32. A built network keeps its precision, in its file too.
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(
+        "mixed_bfloat16" if settings.precision == "bfloat16" else "float32"
+    )
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def train_network(
@@ -41,40 +59,176 @@ def train_network(
     on_batch: OnBatch = ignore,
     fold: int = 0,
 ) -> Trained:
-    """Train `model` in place and return its epochs; it ends with the weights of the best one.
+    """Train `model` in place and return its epochs; it ends with the weights of the kept one.
 
     `x_*` are genotype codes (n_people, n_variants), 3 = missing; `y_*` are True for cases. The
-    best epoch is that of the lowest watched loss, the earlier on a tie. `on_epoch` hears of each
-    epoch, `on_batch` after each batch of the share of all epochs done (0 to 1); either may raise
-    `Cancelled`, which comes through at once. Class weights come from `y_train` alone and weigh
-    the training loss, not the watched one (as Keras does).
+    epoch kept is the best watched one by `settings.keep`, the earlier on a tie, or the last;
+    early stopping and plateaus watch the loss. `on_epoch` hears of each epoch, `on_batch` after
+    each batch of the share of all epochs done (0 to 1); either may raise `Cancelled`, which comes
+    through at once. Class weights come from `y_train` alone and weigh the training loss, not the
+    watched one (as Keras does). The optimiser's moments are let go at the end.
 
-    Raises `SettingsError` when the loss stops being a number.
+    Raises `SettingsError` when the loss stops being a number, or when the AUC shall choose among
+    epochs and the watched people are of one class.
     """
     start = time.monotonic()
+    y_watch = np.asarray(y_watch, bool)
+    if settings.keep == "auc" and y_watch.all() | ~y_watch.any():
+        raise SettingsError(
+            "Keeping the epoch of the highest AUC takes watched people of both classes, but all "
+            f"{len(y_watch)} are of one; set training.keep to loss."
+        )
     keras.utils.set_random_seed(settings.seed)
     is_tensorflow = keras.backend.backend() == "tensorflow"
     has_two_outputs = model.output_shape[-1] == 2
     model.compile(
-        optimizer=OPTIMIZERS[settings.optimizer](settings.learning_rate),
+        optimizer=optimizer(settings),
         loss="sparse_categorical_crossentropy" if has_two_outputs else "binary_crossentropy",
         metrics=["accuracy"],
         # XLA makes these networks slower under TensorFlow; the other backends need their jit.
         jit_compile=False if is_tensorflow else "auto",
     )
-    watch = _Watch(x_watch, np.asarray(y_watch, bool), settings, len(x_train), fold)
-    watch.on_epoch, watch.on_batch = on_epoch, on_batch
-    model.fit(
-        x_train,
-        np.asarray(y_train).astype("int32" if has_two_outputs else "float32"),
-        batch_size=settings.batch_size,
-        epochs=settings.epochs,
-        class_weight=class_weights(y_train) if settings.class_weights else None,
-        callbacks=[watch],
-        verbose=0,
-    )
-    model.set_weights(watch.best_weights)
-    return Trained(tuple(watch.epochs), watch.best_epoch, time.monotonic() - start)
+    truth = np.asarray(y_train).astype("int32" if has_two_outputs else "float32")[:, None]
+    learn = (_graph_epochs if is_tensorflow else _keras_epochs)(model, x_train, truth, settings)
+    probabilities = _forward(model)
+    n_steps = math.ceil(len(x_train) / settings.batch_size)
+    n_done = itertools.count(1)
+
+    def after_batch() -> None:
+        on_batch(next(n_done) / (settings.epochs * n_steps))
+
+    rate = LearningRate(settings, n_steps)
+    choice = _Choice(settings)
+    epochs: list[EpochRecord] = []
+    for number in range(1, settings.epochs + 1):
+        began = time.monotonic()
+        epoch_rate = rate.value
+        model.optimizer.learning_rate = epoch_rate
+        logs = learn(after_batch)
+        probability = probabilities(x_watch)
+        record = EpochRecord(
+            fold=fold,
+            epoch=number,
+            loss=float(logs["loss"]),
+            accuracy=float(logs["accuracy"]),
+            val_loss=cross_entropy(y_watch, probability) + sum(map(float, model.losses)),
+            val_accuracy=float(np.mean((probability > 0.5) == y_watch)),
+            val_auc=auc_delong(y_watch, probability).value,
+            learning_rate=epoch_rate,
+            seconds=time.monotonic() - began,
+        )
+        _require_numbers(record)
+        epochs.append(record)
+        choice.look(record, model)
+        rate.observe(record.val_loss)
+        on_epoch(record)
+        if choice.should_stop(number):
+            break
+    choice.restore(model)
+    # Two moments a weight would stay in memory, and go into the file, for nobody.
+    model.optimizer, model.compiled = None, False
+    return Trained(tuple(epochs), choice.kept_epoch, time.monotonic() - start)
+
+
+class _Choice:
+    """Which epoch is kept, with its weights, and when the watched loss says to stop."""
+
+    def __init__(self, settings: TrainingSettings):
+        self.kept_epoch = 0
+        self._settings = settings
+        self._best_score = -math.inf
+        self._lowest_loss = math.inf
+        self._lowest_epoch = 0
+        self._weights: list[NDArray] = []
+
+    def look(self, record: EpochRecord, model: keras.Model) -> None:
+        if record.val_loss < self._lowest_loss:
+            self._lowest_loss, self._lowest_epoch = record.val_loss, record.epoch
+        match self._settings.keep:
+            case "last":
+                self.kept_epoch = record.epoch
+                return
+            case "loss":
+                score = -record.val_loss
+            case "accuracy":
+                score = record.val_accuracy
+            case "auc":
+                score = record.val_auc
+        if score > self._best_score:
+            self._best_score, self.kept_epoch = score, record.epoch
+            self._weights = model.get_weights()
+
+    def should_stop(self, number: int) -> bool:
+        patience = self._settings.patience
+        return bool(patience) and number - self._lowest_epoch >= patience
+
+    def restore(self, model: keras.Model) -> None:
+        if self._weights:
+            model.set_weights(self._weights)
+
+
+def _require_numbers(record: EpochRecord) -> None:
+    if not (math.isfinite(record.loss) and math.isfinite(record.val_loss)):
+        raise SettingsError(
+            f"The loss has to stay a number, but in epoch {record.epoch} it became "
+            f"{record.loss:g} (watched: {record.val_loss:g}); lower training.learning_rate."
+        )
+
+
+Epochs = Callable[[Callable[[], None]], dict[str, float]]
+
+
+def _graph_epochs(
+    model: keras.Model, x: NDArray[np.uint8], y: NDArray, settings: TrainingSettings
+) -> Epochs:
+    """Return what does one epoch on TensorFlow, tells of each batch, and gives its means.
+
+    Keras' own `fit` copies the people into a data set and runs callbacks around each batch, which
+    costs small networks a fifth of their time, and the first batch half a second.
+    """
+    import tensorflow as tf
+
+    arrays = [x, y]
+    if settings.class_weights:
+        weights = class_weights(y[:, 0] > 0)
+        arrays.append(np.where(y[:, 0] > 0, weights[1], weights[0]).astype(np.float32))
+    # One graph for batches of any size: the last is smaller.
+    signature = [tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in arrays]
+    step = tf.function(lambda *batch: model.train_step(batch), input_signature=signature)
+    rng = np.random.default_rng(settings.seed)
+    size = settings.batch_size
+
+    def learn(after_batch: Callable[[], None]) -> dict[str, float]:
+        model.reset_metrics()
+        order = rng.permutation(len(x))
+        for first in range(0, len(x), size):
+            chosen = order[first : first + size]
+            logs = step(*(a[chosen] for a in arrays))
+            after_batch()
+        return {name: float(value) for name, value in logs.items()}
+
+    return learn
+
+
+def _keras_epochs(
+    model: keras.Model, x: NDArray[np.uint8], y: NDArray, settings: TrainingSettings
+) -> Epochs:
+    """Return the same for the other backends, by Keras' own `fit`."""
+    weights = class_weights(y[:, 0] > 0) if settings.class_weights else None
+
+    def learn(after_batch: Callable[[], None]) -> dict[str, float]:
+        watch = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: after_batch())
+        history = model.fit(
+            x,
+            y,
+            batch_size=settings.batch_size,
+            class_weight=weights,
+            callbacks=[watch],
+            verbose=0,
+        ).history
+        return {name: values[-1] for name, values in history.items()}
+
+    return learn
 
 
 def class_weights(is_case: NDArray[np.bool_]) -> dict[int, float]:
@@ -86,8 +240,39 @@ def class_weights(is_case: NDArray[np.bool_]) -> dict[int, float]:
 
 def predict_probability(model: keras.Model, x: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return P(case) of each person, shape (n_people,), from codes (n_people, n_variants)."""
-    output = model.predict(x, batch_size=PREDICT_BATCH, verbose=0)
-    return np.asarray(output[:, -1], dtype=np.float32)
+    return _forward(model)(x)
+
+
+@functools.lru_cache(maxsize=1)
+def _forward(model: keras.Model) -> Forward:
+    """Return the model as a function from codes to P(case), a graph of its own on TensorFlow.
+
+    Keras' `predict` makes a data set and runs callbacks at each call, which takes small networks
+    four times as long as the answer. The graph of the last model is kept for the next question.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        spec = tf.TensorSpec((None, *model.input_shape[1:]), "uint8")
+        graph = tf.function(lambda x: model(x, training=False), input_signature=[spec])
+
+        def outputs(x):
+            return np.concatenate(
+                [
+                    graph(x[first : first + PREDICT_BATCH]).numpy()
+                    for first in range(0, len(x), PREDICT_BATCH)
+                ]
+            )
+    else:
+
+        def outputs(x):
+            return model.predict(x, batch_size=PREDICT_BATCH, verbose=0)
+
+    def probability(x):
+        # The kernels refuse a batch of nobody.
+        return np.asarray(outputs(x)[:, -1] if len(x) else [], dtype=np.float32)
+
+    return probability
 
 
 def save_model(model: keras.Model, path: Path | str) -> None:
@@ -97,6 +282,7 @@ def save_model(model: keras.Model, path: Path | str) -> None:
 
 def forget_models() -> None:
     """Free what Keras remembers of earlier models, so that a warm worker does not grow."""
+    _forward.cache_clear()
     keras.utils.clear_session()
 
 
@@ -106,70 +292,3 @@ def load_model(path: Path | str) -> keras.Model:
     import pipeline.network  # noqa: F401
 
     return keras.saving.load_model(path, compile=False)
-
-
-class _Watch(keras.callbacks.Callback):
-    """After each epoch: measure the watched people, keep the best weights, move the rate, stop."""
-
-    on_epoch: OnEpoch
-    on_batch: OnBatch
-
-    def __init__(
-        self,
-        x_watch: NDArray[np.uint8],
-        y_watch: NDArray[np.bool_],
-        settings: TrainingSettings,
-        n_train: int,
-        fold: int,
-    ):
-        super().__init__()
-        self.epochs: list[EpochRecord] = []
-        self.best_epoch = 0
-        self.best_weights: list[NDArray] = []
-        self._best_loss = math.inf
-        self._x, self._y = x_watch, y_watch
-        self._settings = settings
-        self._fold = fold
-        self._steps = math.ceil(n_train / settings.batch_size)
-        self._rate = LearningRate(settings, self._steps)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._start = time.monotonic()
-        self._epoch = epoch
-        self._epoch_rate = self._rate.value
-        self.model.optimizer.learning_rate = self._epoch_rate
-
-    def on_train_batch_end(self, batch, logs=None):
-        n_done = self._epoch * self._steps + batch + 1
-        self.on_batch(n_done / (self._settings.epochs * self._steps))
-
-    def on_epoch_end(self, epoch, logs=None):
-        number = epoch + 1
-        probability = predict_probability(self.model, self._x)
-        val_loss = cross_entropy(self._y, probability) + sum(map(float, self.model.losses))
-        loss = float(logs["loss"])
-        if not (math.isfinite(loss) and math.isfinite(val_loss)):
-            raise SettingsError(
-                f"The loss has to stay a number, but in epoch {number} it became {loss:g} "
-                f"(watched: {val_loss:g}); lower training.learning_rate."
-            )
-        record = EpochRecord(
-            fold=self._fold,
-            epoch=number,
-            loss=loss,
-            accuracy=float(logs["accuracy"]),
-            val_loss=val_loss,
-            val_accuracy=float(np.mean((probability > 0.5) == self._y)),
-            val_auc=auc_delong(self._y, probability).value,
-            learning_rate=self._epoch_rate,
-            seconds=time.monotonic() - self._start,
-        )
-        self.epochs.append(record)
-        if val_loss < self._best_loss:
-            self._best_loss, self.best_epoch = val_loss, number
-            self.best_weights = self.model.get_weights()
-        self._rate.observe(val_loss)
-        patience = self._settings.patience
-        if patience and number - self.best_epoch >= patience:
-            self.model.stop_training = True
-        self.on_epoch(record)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -323,6 +324,70 @@ def test_mean_of_folds_ends_where_the_first_fold_does() -> None:
     middle = _mean_while_all_run(ran)
     assert list(middle.epoch) == list(range(1, 8))
     assert middle.val_loss[3] == pytest.approx(ran[ran.epoch == 4].val_loss.mean())
+
+
+def axis_end(chart: Any) -> float:
+    """Return where the axis of epochs ends."""
+    found = re.search(r'"domain": \[1, (\d+)\]', json.dumps(chart.to_dict()))
+    return int(found.group(1))
+
+
+def test_the_axis_leaves_room_while_epochs_come_and_none_afterwards() -> None:
+    ends = [axis_end(charts.learning_curves(epochs(n), is_running=True, most_epochs=30))
+            for n in (1, 5, 6, 12, 21, 30)]  # fmt: skip
+    assert ends == [5, 5, 10, 20, 30, 30]
+    assert axis_end(charts.learning_curves(epochs(12))) == 12
+    assert axis_end(charts.learning_curves(epochs(12), is_running=True)) == 20
+
+
+def test_numbers_beside_the_axes_take_the_same_room_whatever_they_are() -> None:
+    for n in (1, 30):
+        spec = json.dumps(charts.learning_curves(epochs(n)).to_dict())
+        assert set(re.findall(r'"minExtent": (\d+)', spec)) == {"38"}
+
+
+def bands(chart: Any) -> list[pd.DataFrame]:
+    return [
+        layer.data
+        for panel in chart.layer
+        for layer in getattr(panel, "layer", [])
+        if layer.mark != alt.Undefined and getattr(layer.mark, "type", "") == "area"
+    ]
+
+
+def test_folds_make_a_band_from_the_lowest_to_the_highest() -> None:
+    ran = epochs(9, 3)  # folds of 9, 8 and 7 epochs
+    (loss, *_) = bands(charts.learning_curves(ran))
+    assert list(loss.epoch) == list(range(1, 9))  # the ninth epoch is of one fold alone
+    third = ran[ran.epoch == 3].val_loss
+    assert loss.set_index("epoch").loc[3, ["low", "high"]].tolist() == [third.min(), third.max()]
+    assert bands(charts.learning_curves(epochs(9))) == []
+
+
+def test_a_fold_that_trains_moves_neither_the_mean_nor_the_band_of_those_that_ended() -> None:
+    ran = epochs(9, 3)
+    begun = ran[(ran.fold < 2) | (ran.epoch == 1)]
+    options = {"n_folds": 5, "is_running": True}
+    before = bands(charts.learning_curves(epochs(9, 2), **options))[0]
+    assert len(before) == 0  # the first fold alone has ended
+    now = bands(charts.learning_curves(begun, **options))[0]
+    assert list(now.epoch) == list(range(1, 9))
+    text = charts.learning_curves(begun, **options).to_dict()["description"]
+    ended = _mean_while_all_run(ran[ran.fold < 2])
+    assert f"AUC {ended.val_auc.iloc[-1]:.3f}" in text
+    assert f"{ended.val_loss.iloc[-1]:.3f} in validation" in text
+
+
+def test_words_above_the_curves_are_there_before_the_second_fold() -> None:
+    first = charts.learning_curves(epochs(3), n_folds=5, is_running=True)
+    later = charts.learning_curves(epochs(9, 3), n_folds=5, is_running=True)
+    assert first.to_dict()["title"] == later.to_dict()["title"]
+    assert len(first.to_dict()["title"]["subtitle"]) == 2
+
+
+def test_the_only_fold_may_be_told_by_its_number() -> None:
+    words = words_in(svg_of(charts.learning_curves(epochs(12), {0: 4})))
+    assert "best epoch 4" in words
 
 
 def test_confusion_percents_are_of_the_true_class() -> None:

@@ -252,3 +252,40 @@ def test_a_setting_that_is_off_starts_at_a_value_within_bounds() -> None:
             if field.can_be_off:
                 assert field.allows(field.start), field.name
     assert fields_of(SelectionSettings)["top"].start == 18_970
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ({"training.optimizer": "AdamW", "training.epochs": "20"}, ("adamw", 20)),
+        ({"training.optimizer": "secret", "training.epochs": "-3"}, ("adam", 50)),
+        ({}, ("adam", 50)),
+    ],
+)
+def test_what_widgets_will_hold_is_known_before_they_are_drawn(link, expected) -> None:
+    def early() -> None:
+        import streamlit as st
+
+        from dashboard.controls import held_values, settings_widgets
+        from pipeline.settings import TrainingSettings
+
+        defaults = TrainingSettings()
+        held = held_values(TrainingSettings, "training", defaults)
+        drawn = settings_widgets(TrainingSettings, "training", defaults)
+        changed = {name.partition(".")[2]: value for name, value in drawn.items()}
+        assert held == defaults.model_dump() | changed
+        st.json({"optimizer": held["optimizer"], "epochs": held["epochs"]})
+
+    app = AppTest.from_function(early)
+    for key, value in link.items():
+        app.query_params[key] = value
+    app.run()
+    assert tuple(changes(app).values()) == expected
+
+
+def test_choices_are_told_in_the_words_of_the_field() -> None:
+    app = open_page("encoding")
+    assert widget(app, "encoding.weights").options == [
+        "none", "−log10 p", "L1 logistic regression", "file",
+    ]  # fmt: skip
+    assert "Paper: 2D." in fields_of(STAGES["encoding"])["layout"].help

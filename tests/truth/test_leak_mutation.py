@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline import experiment, runs
+from pipeline import fold, runs
 from pipeline.ingest import ingest
 from pipeline.settings import SplitSettings
 from pipeline.splits import Split, make_splits
@@ -58,7 +58,7 @@ class Learned:
     """All that a run learned, and what it measured."""
 
     selection: pd.DataFrame
-    table: np.ndarray
+    table: np.ndarray  # the lookup of genotypes, the first thing that a network learns
     weights: list[np.ndarray]
     epochs: list[tuple]
     baselines: dict[str, tuple]
@@ -174,14 +174,14 @@ def learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lear
     Baselines are not kept by a run, so they are heard as they are fitted; all else is read from
     the run's folder.
     """
-    fit_baselines = experiment.fit_baselines
+    fit_baselines = fold.fit_baselines
     heard: list[dict[str, tuple]] = []
 
-    def listening(x_fit, y_fit, x_validation, y_validation, x_test, seed):
-        fitted = fit_baselines(x_fit, y_fit, x_validation, y_validation, x_test, seed)
+    def listening(x_fit, y_fit, x_validation, y_validation, x_test, seed, **options):
+        fitted = fit_baselines(x_fit, y_fit, x_validation, y_validation, x_test, seed, **options)
         # People of our own take the place of the test people: what is learned scores them alike.
         probe = np.random.default_rng(23).integers(0, 4, (40, x_fit.shape[1])).astype(np.uint8)
-        on_probe = fit_baselines(x_fit, y_fit, x_validation, y_validation, probe, seed)
+        on_probe = fit_baselines(x_fit, y_fit, x_validation, y_validation, probe, seed, **options)
         heard.append(
             {
                 name: (one.penalty, one.threshold, one.n_variants, on_probe[name].score.tobytes())
@@ -190,7 +190,7 @@ def learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lear
         )
         return fitted
 
-    monkeypatch.setattr(experiment, "fit_baselines", listening)
+    monkeypatch.setattr(fold, "fit_baselines", listening)
 
     def done(name: str, table: Table, changes: dict[str, Any]) -> Learned:
         heard.clear()
@@ -207,7 +207,7 @@ def learn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Lear
         ]
         return Learned(
             selection[selection["fold"] == 0].reset_index(drop=True),
-            *model.get_layer("encoding").get_weights(),
+            model.get_weights()[0],
             model.get_weights(),
             epochs,
             heard[0],
@@ -221,7 +221,15 @@ MUTATIONS = {
     "dealt anew": (dealt_anew, {}),
     "drawn anew": (drawn_anew, NO_COUNTING_RULES),
     "in one of three folds": (drawn_anew, NO_COUNTING_RULES | {"split.folds": 3}),
-}
+    "weights, order, classes, threshold": (drawn_anew, NO_COUNTING_RULES | {
+        "encoding.weights": "logistic_l1", "encoding.order": "p", "encoding.missing": "mode",
+        "training.class_weights": True, "evaluation.threshold": "youden",
+    }),
+    "planes": (drawn_anew, NO_COUNTING_RULES | {
+        "encoding.layout": "3d", "encoding.plane_missing": "shares", "encoding.weights": "log_p",
+    }),
+    "genes": (drawn_anew, NO_COUNTING_RULES | {"network.family": "gene"}),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
@@ -243,6 +251,7 @@ def test_honest_learns_nothing_from_test_people_and_published_does(learn, mutati
         np.testing.assert_array_equal(a, b)
     assert before.epochs == after.epochs
     assert before.baselines == after.baselines
+    assert before.metrics["threshold"] == after.metrics["threshold"]
     # The test people did change: the same model measures something else on them.
     assert before.metrics["test"]["auc"] != after.metrics["test"]["auc"]
 
