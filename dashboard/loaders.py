@@ -23,7 +23,9 @@ from pipeline.cohort import CURRENT, Cohort, cohort_names, cohorts_dir, open_coh
 from pipeline.covariates import available_covariates as find_covariates
 from pipeline.covariates import structure_warning
 from pipeline.epochs import EpochRecord
+from pipeline.estimate import Estimate, estimate_run
 from pipeline.files import cache_dir
+from pipeline.gene_groups import variant_groups
 from pipeline.genes import GeneTable, gene_table
 from pipeline.jobs import Job
 from pipeline.people import CaseDefinition
@@ -378,6 +380,27 @@ def _chromosomes(identity: str, _cohort: Cohort) -> pd.DataFrame:
 def chromosomes(opened: Cohort) -> pd.DataFrame:
     """Return variants by chromosome and kind."""
     return _chromosomes(_identity(opened), opened)
+
+
+def entering_groups(opened: Cohort, settings: AnalysisSettings, found: Analysis) -> np.ndarray:
+    """Return the gene or neighbourhood of each variant that would enter the network."""
+    return _entering_groups(_identity(opened), _thresholds(settings, opened), opened, found)
+
+
+@st.cache_data(max_entries=12, show_spinner=False)
+def _entering_groups(
+    identity: str, thresholds: str, _cohort: Cohort, _found: Analysis
+) -> np.ndarray:
+    return variant_groups(_cohort, _found.entering)
+
+
+@st.cache_data(ttl=60, max_entries=256, show_spinner=False)
+def estimate(
+    cache_folder: str, n_variants: int, n_train: int, n_watch: int, asked: str
+) -> Estimate:
+    """Return what a training would take; `asked` are its settings as JSON."""
+    settings = AnalysisSettings.model_validate_json(asked)
+    return estimate_run(Path(cache_folder), n_variants, n_train, n_watch, settings)
 
 
 def active_jobs() -> list[Job]:

@@ -26,9 +26,9 @@ class Analysis:
 
     `association` is None when nothing can be tested; `problem` then says why, and
     `n_to_regress` how many variants wait for logistic regression (0: that is not the reason).
-    `max_t` are the permutations when these are the correction and are done. `n_entering` and
-    `n_genes_entering` are variants that the selection would take on all people (an honest run
-    takes them on its training people), and their genes (None without a gene table).
+    `max_t` are the permutations when these are the correction and are done. `entering` are the
+    variant indices that the selection would take on all people (an honest run takes them on its
+    training people), `n_genes_entering` their genes (None without a gene table).
     """
 
     filtered: Filtered
@@ -36,8 +36,12 @@ class Analysis:
     problem: str
     n_to_regress: int
     max_t: MaxT | None
-    n_entering: int
+    entering: np.ndarray
     n_genes_entering: int | None
+
+    @property
+    def n_entering(self) -> int:
+        return len(self.entering)
 
     def line(self, settings: AssociationSettings) -> float:
         """Return the -log10 p that a hit has to pass; infinite when nothing can."""
@@ -83,7 +87,7 @@ def _analyse(cohort: Cohort, settings: AnalysisSettings) -> Analysis:
     except EmptyResultError:
         pass  # `problem` has told it
     n_genes = _n_genes(cohort, entering) if found or n_to_regress else None
-    return Analysis(filtered, found, problem, n_to_regress, max_t, len(entering), n_genes)
+    return Analysis(filtered, found, problem, n_to_regress, max_t, entering, n_genes)
 
 
 def _association(cohort: Cohort, filtered: Filtered, settings: AssociationSettings) -> Association:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ class EpochRecord:
     penalties on the weights; `loss` and `accuracy` are means over the epoch while weights moved
     and dropout was on, as Keras gives them. Accuracies and AUC lie in 0 to 1; `val_auc` is NaN
     when the watched people are of one class. `learning_rate` is that of the whole epoch.
+    `prediction_error` is the paper's (`evaluation.prediction_error`) after this epoch, NaN under
+    the honest protocol, where nobody who is tested is looked at while it trains.
     """
 
     fold: int
@@ -25,6 +28,7 @@ class EpochRecord:
     val_auc: float
     learning_rate: float
     seconds: float
+    prediction_error: float = math.nan
 
 
 @dataclass(frozen=True)

@@ -145,7 +145,7 @@ def _pace(run: Run) -> Pace | None:
         return None
     fold = ((runs.read_metrics(run) or {}).get("folds") or [{}])[0]
     seconds = [record.seconds for record in runs.read_progress(run) if record.fold == 0]
-    sizes = [fold.get(name) for name in ("selected", "n_train", "n_watch")]
+    sizes = [fold.get(name) for name in ("entered", "n_train", "n_watch")]
     if not seconds or not all(isinstance(size, int) and size > 0 for size in sizes):
         return None
     n_variants, n_train, n_watch = sizes

@@ -23,7 +23,7 @@ from pipeline.covariates import covariates
 from pipeline.encoding import fit_encoding
 from pipeline.epochs import OnBatch, OnEpoch, Trained, ignore
 from pipeline.errors import StaleArtifactError
-from pipeline.evaluation import choose_threshold
+from pipeline.evaluation import choose_threshold, draw_prediction_people
 from pipeline.gene_groups import variant_groups
 from pipeline.kept_weights import kept_weights
 from pipeline.model_file import model_certificate, model_variants, seal_model
@@ -187,8 +187,26 @@ def fit_fold(
             on_epoch,
             on_batch,
             number,
+            _drawn(genotypes, columns, is_case, settings),
         )
     return Fitted(model, selection.variants[columns], trained, arranged.note)
+
+
+def _drawn(
+    genotypes: NDArray[np.uint8],
+    columns: NDArray[np.intp],
+    is_case: NDArray[np.bool_],
+    settings: AnalysisSettings,
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    """Return the people of the paper's prediction error; nobody under the honest protocol."""
+    if settings.selection.protocol != "published":
+        return None
+    evaluation = settings.evaluation
+    everyone = np.arange(len(is_case))
+    people = draw_prediction_people(
+        everyone, evaluation.prediction_fraction, settings.training.seed
+    )
+    return genotypes[np.ix_(people, columns)], is_case[people]
 
 
 def train_fold(
@@ -207,8 +225,11 @@ def train_fold(
     roles, is_case = plan.roles[number], plan.is_case
     genotypes = fetch_genotypes(cohort, selection.variants, plan.people)
 
+    # The network of genes picks among all that it tried: in the middle there is nothing to keep.
+    may_end = settings.network.family == "convolutional"
+
     def on_batch(done: float) -> None:
-        on_progress(Progress("training", 0.95 * done, may_end=True))
+        on_progress(Progress("training", 0.95 * done, may_end=may_end))
 
     given = kept_weights(run.cache, cohort, selection.variants, settings)
     fitted = fit_fold(

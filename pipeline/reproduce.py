@@ -45,7 +45,6 @@ CAVEATS = (
     f"majority line, which is {MAJORITY:.3f} in the paper's study.",
     "The paper states neither seeds nor K, nor all of the network; each preset says what is "
     "assumed. It gives no interval and no AUC, and its 80 % stands in the text alone.",
-    "Training accuracy is that of the kept epoch, taken while it trained with dropout on.",
 )
 
 
@@ -327,7 +326,7 @@ def _reproduced(one: Planned, run: Run | None, same_as: str) -> Reproduced:
         measured = {
             "epochs": run.epochs,
             "n_test": test["n"],
-            "train_accuracy": _train_accuracy(run, metrics),
+            "train_accuracy": metrics["train"]["accuracy"],
             "accuracy": test["accuracy"],
             "auc": test["auc"],
             "loss": test["loss"],
@@ -354,13 +353,6 @@ def _reproduced(one: Planned, run: Run | None, same_as: str) -> Reproduced:
         n_folds=one.n_folds,
         **measured,
     )
-
-
-def _train_accuracy(run: Run, metrics: dict[str, Any]) -> float | None:
-    """Return the training accuracy of the kept epoch, the mean over folds."""
-    kept = {(fold["fold"], fold["best_epoch"]) for fold in metrics["folds"]}
-    found = [e.accuracy for e in runs.read_progress(run) if (e.fold, e.epoch) in kept]
-    return sum(found) / len(found) if found else None
 
 
 def _share(percent: float | None) -> float | None:

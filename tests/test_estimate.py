@@ -134,7 +134,7 @@ def add_run(cache: Path, seed: int, seconds: list[float], host: str | None = Non
         record = EpochRecord(0, epoch, 0.6, 0.5, 0.6, 0.5, 0.5, 1e-4, taken)
         runs.append_progress(made, record)
         runs.append_progress(made, replace(record, fold=1, seconds=100.0))
-    folds = [{"fold": 0, "selected": 1200, "n_train": 800, "n_watch": 150}]
+    folds = [{"fold": 0, "entered": 1200, "n_train": 800, "n_watch": 150}]
     runs.write_metrics(made, {"folds": folds})
     made = runs.update_state(made, "running")
     if host:

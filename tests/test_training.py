@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from pipeline.encoding import fit_encoding
 from pipeline.epochs import EpochRecord, Trained
-from pipeline.errors import Cancelled, SettingsError
+from pipeline.errors import Cancelled, Enough, SettingsError
 from pipeline.network import build_network
 from pipeline.presets import apply_preset
 from pipeline.schedule import LearningRate
@@ -176,6 +176,38 @@ def test_cancel_from_an_epoch_comes_through(small):
 
     with pytest.raises(Cancelled):
         train(*small, on_epoch=cancel)
+
+
+@pytest.mark.parametrize("in_epoch", [1, 3])
+def test_enough_keeps_the_best_epoch_so_far(small, in_epoch):
+    n_batches = -(-len(small[0]) // FAST.batch_size)
+    training = FAST.model_copy(update={"epochs": 6, "patience": 0})
+    calls = itertools.count(1)
+
+    def end(share: float) -> None:
+        if next(calls) > n_batches * (in_epoch - 1) + 1:
+            raise Enough
+
+    model, trained = train(*small, training=training, on_batch=end)
+    assert trained.was_ended
+    assert len(trained.epochs) == max(1, in_epoch - 1)
+    whole, until = train(
+        *small, training=training.model_copy(update={"epochs": max(1, in_epoch - 1)})
+    )
+    assert not until.was_ended
+    assert trained.best_epoch == until.best_epoch
+    for a, b in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_the_prediction_error_of_an_epoch_is_that_of_the_people_drawn(small):
+    drawn = (small[0][:40], small[1][:40])
+    training = FAST.model_copy(update={"keep": "last"})
+    model, trained = train(*small, training=training, drawn=drawn)
+    wrong = (predict_probability(model, drawn[0]) > 0.5) != drawn[1]
+    assert trained.epochs[-1].prediction_error == pytest.approx(wrong.mean())
+    _, honest = train(*small)
+    assert all(np.isnan(epoch.prediction_error) for epoch in honest.epochs)
 
 
 @pytest.mark.parametrize("layout", ["1d", "2d", "3d"])

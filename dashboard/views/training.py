@@ -14,8 +14,6 @@ from dashboard.views import live, training_form
 from dashboard.views.sweep import show_sweep
 from dashboard.views.training_form import Form
 from pipeline.errors import NotFoundError, PipelineError
-from pipeline.estimate import estimate_run
-from pipeline.gene_groups import variant_groups
 from pipeline.gene_outline import outline_gene_network
 from pipeline.outline import LayerOutline, outline_network
 from pipeline.settings import AnalysisSettings
@@ -56,12 +54,9 @@ def _outline(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]
 
 
 def _outline_of_genes(view: View, settings: AnalysisSettings) -> tuple[LayerOutline, ...]:
-    """Return the layers at their largest, none while it is not told which variants enter."""
-    entering = getattr(view.analysis, "entering", None)
-    if entering is None:
-        return ()
-    groups = variant_groups(view.cohort, entering)
-    return outline_gene_network(len(entering), groups, settings.network)
+    """Return the layers at their largest."""
+    groups = loaders.entering_groups(view.cohort, view.settings, view.analysis)
+    return outline_gene_network(len(groups), groups, settings.network)
 
 
 def _draw(layers: Sequence[LayerOutline], settings: AnalysisSettings) -> None:
@@ -137,7 +132,9 @@ def _large(n: int) -> str:
 def _cost(view: View, n_train: int, n_watch: int, settings: AnalysisSettings) -> str:
     """Return what a training will take, in words."""
     n_variants = view.analysis.n_entering
-    estimate = estimate_run(loaders.cache(), n_variants, n_train, n_watch, settings)
+    estimate = loaders.estimate(
+        str(loaders.cache()), n_variants, n_train, n_watch, settings.model_dump_json()
+    )
     memory = f"{estimate.bytes_memory / 1e9:.1f} GB"
     return f"About {elements.duration(estimate.seconds_total)}, {memory}"
 

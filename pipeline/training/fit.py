@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.epochs import EpochRecord, OnBatch, OnEpoch, Trained, ignore
-from pipeline.errors import SettingsError
+from pipeline.errors import Enough, SettingsError
 from pipeline.evaluation import cross_entropy
 from pipeline.schedule import LearningRate
 from pipeline.settings import TrainingSettings
@@ -58,6 +58,7 @@ def train_network(
     on_epoch: OnEpoch = ignore,
     on_batch: OnBatch = ignore,
     fold: int = 0,
+    drawn: tuple[NDArray[np.uint8], NDArray[np.bool_]] | None = None,
 ) -> Trained:
     """Train `model` in place and return its epochs; it ends with the weights of the kept one.
 
@@ -65,8 +66,10 @@ def train_network(
     epoch kept is the best watched one by `settings.keep`, the earlier on a tie, or the last;
     early stopping and plateaus watch the loss. `on_epoch` hears of each epoch, `on_batch` after
     each batch of the share of all epochs done (0 to 1); either may raise `Cancelled`, which comes
-    through at once. Class weights come from `y_train` alone and weigh the training loss, not the
-    watched one (as Keras does). The optimiser's moments are let go at the end.
+    through at once, or `Enough`: then the best epoch so far is kept, the first one at least.
+    `drawn` are the people of the paper's prediction error, which each epoch then tells. Class
+    weights come from `y_train` alone and weigh the training loss, not the watched one (as Keras
+    does). The optimiser's moments are let go at the end.
 
     Raises `SettingsError` when the loss stops being a number, or when the AUC shall choose among
     epochs and the watched people are of one class.
@@ -94,17 +97,28 @@ def train_network(
     n_steps = math.ceil(len(x_train) / settings.batch_size)
     n_done = itertools.count(1)
 
+    epochs: list[EpochRecord] = []
+    was_ended = False
+
     def after_batch() -> None:
-        on_batch(next(n_done) / (settings.epochs * n_steps))
+        nonlocal was_ended
+        try:
+            on_batch(next(n_done) / (settings.epochs * n_steps))
+        except Enough:
+            was_ended = True
+            if epochs:
+                raise
 
     rate = LearningRate(settings, n_steps)
     choice = _Choice(settings)
-    epochs: list[EpochRecord] = []
     for number in range(1, settings.epochs + 1):
         began = time.monotonic()
         epoch_rate = rate.value
         model.optimizer.learning_rate = epoch_rate
-        logs = learn(after_batch)
+        try:
+            logs = learn(after_batch)
+        except Enough:
+            break
         probability = probabilities(x_watch)
         record = EpochRecord(
             fold=fold,
@@ -116,18 +130,28 @@ def train_network(
             val_auc=auc_delong(y_watch, probability).value,
             learning_rate=epoch_rate,
             seconds=time.monotonic() - began,
+            prediction_error=_share_wrong(probabilities, drawn),
         )
         _require_numbers(record)
         epochs.append(record)
         choice.look(record, model)
         rate.observe(record.val_loss)
         on_epoch(record)
-        if choice.should_stop(number):
+        if was_ended or choice.should_stop(number):
             break
     choice.restore(model)
     # Two moments a weight would stay in memory, and go into the file, for nobody.
     model.optimizer, model.compiled = None, False
-    return Trained(tuple(epochs), choice.kept_epoch, time.monotonic() - start)
+    return Trained(tuple(epochs), choice.kept_epoch, time.monotonic() - start, was_ended)
+
+
+def _share_wrong(
+    probabilities: Forward, drawn: tuple[NDArray[np.uint8], NDArray[np.bool_]] | None
+) -> float:
+    if drawn is None:
+        return math.nan
+    x, is_case = drawn
+    return float(np.mean((probabilities(x) > 0.5) != is_case))
 
 
 class _Choice:
