@@ -11,7 +11,7 @@ import streamlit as st
 
 from dashboard import elements, loaders, sidebar, state, work
 from dashboard.view import View
-from dashboard.views import association, cohort, genes, quality, run, start, training
+from dashboard.views import association, cohort, compare, genes, quality, run, start, training
 from pipeline.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
@@ -25,6 +25,7 @@ PAGES = {
     "genes": (genes, "Genes", ":material/genetics:"),
     "training": (training, "Training", ":material/model_training:"),
     "run": (run, "Run", ":material/monitoring:"),
+    "compare": (compare, "Compare", ":material/compare_arrows:"),
 }
 FIRST, ROOT = "cohort", "root"
 

@@ -31,6 +31,9 @@ from pipeline.jobs import Job
 from pipeline.people import CaseDefinition
 from pipeline.progress import OnProgress
 from pipeline.published import build_note, joint_axis, published_points
+from pipeline.reproduce import Estimate as TimeToReproduce
+from pipeline.reproduce import Planned, Reproduced, find_runs, results
+from pipeline.reproduce import estimate as time_of
 from pipeline.runs import Run
 from pipeline.samples import count_people, with_people
 from pipeline.settings import AnalysisSettings, GeneSettings, SampleSettings
@@ -401,6 +404,24 @@ def estimate(
     """Return what a training would take; `asked` are its settings as JSON."""
     settings = AnalysisSettings.model_validate_json(asked)
     return estimate_run(Path(cache_folder), n_variants, n_train, n_watch, settings)
+
+
+def reproduced(whole: Cohort, planned: tuple[Planned, ...]) -> tuple[Reproduced, ...]:
+    """Return the rows of the paper beside our runs of them, as far as there are any."""
+    return results(planned, find_runs(cache(), whole, planned))
+
+
+def time_to_reproduce(whole: Cohort, planned: tuple[Planned, ...]) -> TimeToReproduce:
+    """Return how long the rows that are not trained yet take."""
+    asked = "\n".join(one.settings.canonical() for one in planned)
+    return _time_to_reproduce(str(cache()), _identity(whole), asked, whole, planned)
+
+
+@st.cache_data(ttl=60, max_entries=16, show_spinner=False)
+def _time_to_reproduce(
+    cache_folder: str, identity: str, asked: str, _whole: Cohort, _planned: tuple[Planned, ...]
+) -> TimeToReproduce:
+    return time_of(Path(cache_folder), _whole, _planned)
 
 
 def active_jobs() -> list[Job]:

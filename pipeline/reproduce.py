@@ -7,7 +7,6 @@ A run is named by what determines it, so what has been trained before is opened,
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,7 @@ from pipeline.paper_tables import MAJORITY, N_CASE, N_CONTROL, N_VARIANTS, ROWS,
 from pipeline.presets import PRESETS, apply_preset
 from pipeline.runs import Run
 from pipeline.settings import AnalysisSettings, with_changes
-from pipeline.structure import families
-from pipeline.submit import submit_training
+from pipeline.submit import find_run, submit_training
 
 if TYPE_CHECKING:  # a chart asks for the frame, a plan needs none
     import pandas as pd
@@ -179,32 +177,8 @@ def cancel(cache: Path, made: Sequence[Run]) -> None:
 
 
 def find_runs(cache: Path, cohort: Cohort, planned: Sequence[Planned]) -> list[Run | None]:
-    """Return the newest run of each row in this cache, None where there is none; nothing starts."""
-    related = families(cohort)
-    relatives = related.digest if related else ""
-    known: dict[str, Run] = {}
-    for run in reversed(runs.list_runs(cache)):  # the newest comes last, and stays
-        if run.fingerprint == cohort.fingerprint and run.relatives == relatives and run.settings:
-            known[_content(run.settings)] = run
-    return [known.get(_content(_named(cohort, one.settings))) for one in planned]
-
-
-def _named(cohort: Cohort, settings: AnalysisSettings) -> dict[str, Any]:
-    """Return the settings as a run of this cohort keeps them, with who is a case and who is not."""
-    definition = cohort.define_cases(settings.people)
-    people = {
-        "case": definition.case,
-        "control": definition.control,
-        "exclude": definition.excluded,
-    }
-    named = settings.people.model_copy(update=people)
-    return settings.model_copy(update={"people": named}).model_dump(mode="json")
-
-
-def _content(settings: dict[str, Any]) -> str:
-    """Return a text that is equal where the network would be (see `runs.run_identity`)."""
-    told = {key: value for key, value in settings.items() if key != "association"}
-    return json.dumps(told, sort_keys=True)
+    """Return the run of each row in this cache, None where there is none; nothing starts."""
+    return [find_run(cache, cohort, one.settings) for one in planned]
 
 
 # ---- how long it takes ----------------------------------------------------------------------

@@ -276,8 +276,9 @@ def append_progress(run: Run, record: EpochRecord) -> None:
 
 
 def clear_progress(run: Run) -> None:
-    """Forget the epochs of an earlier try, when a run starts from its beginning again."""
+    """Forget what an earlier try came to, when a run starts from its beginning again."""
     run.progress_path.unlink(missing_ok=True)
+    run.metrics_path.unlink(missing_ok=True)
 
 
 def read_progress(run: Run, since_line: int = 0) -> list[EpochRecord]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline import jobs, runs
 from pipeline.cohort import Cohort, open_cohort
+from pipeline.errors import NotFoundError
 from pipeline.files import safe_name
 from pipeline.kept_weights import keep_weights
 from pipeline.people import require_both
@@ -35,18 +36,7 @@ def submit_training(
         require_both(definition, _n_kept(cohort, kept))
         related = families(cohort)
         make_splits(case[people], settings.split, related.groups[people] if related else None)
-        # The run keeps who was who, so that the same words never mean other people later.
-        named = settings.people.model_copy(
-            update={
-                "case": definition.case,
-                "control": definition.control,
-                "exclude": definition.excluded,
-            }
-        )
-        settings = settings.model_copy(update={"people": named})
-        settings = keep_weights(cache, settings)
-        relatives = related.digest if related else ""
-        genes = cohort.gene_table if settings.goes_by_genes else ""
+        settings, relatives, genes = identify(cohort, keep_weights(cache, settings))
         run = runs.create(
             cache, cohort_name, cohort.fingerprint, settings, preset, relatives, genes
         )
@@ -55,6 +45,36 @@ def submit_training(
     jobs.submit(cache, "train", {"run": run.id})
     jobs.ensure_worker(cache)
     return runs.load(cache, run.id)
+
+
+def identify(cohort: Cohort, settings: AnalysisSettings) -> tuple[AnalysisSettings, str, str]:
+    """Return the settings as a run keeps them, what it knows of relatives, and its gene table.
+
+    A run keeps who was who, so that the same words never mean other people later.
+    """
+    definition = cohort.define_cases(settings.people)
+    named = settings.people.model_copy(
+        update={
+            "case": definition.case,
+            "control": definition.control,
+            "exclude": definition.excluded,
+        }
+    )
+    related = families(cohort)
+    return (
+        settings.model_copy(update={"people": named}),
+        related.digest if related else "",
+        cohort.gene_table if settings.goes_by_genes else "",
+    )
+
+
+def find_run(cache: Path, cohort: Cohort, settings: AnalysisSettings) -> Run | None:
+    """Return the run of these settings, None where nobody has asked for it; nothing starts."""
+    run_id = runs.run_identity(cohort.fingerprint, *identify(cohort, settings))
+    try:
+        return runs.load(cache, run_id)
+    except NotFoundError:
+        return None
 
 
 def _n_kept(cohort: Cohort, kept: np.ndarray) -> dict[str, int]:

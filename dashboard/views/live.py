@@ -76,14 +76,21 @@ def _draw(run: Run, page: Any) -> None:
 def _state(run: Run, settings: AnalysisSettings, records: list[EpochRecord], page: Any) -> None:
     """Say how the run stands, with what can be done about it."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"Run `{run.id[:8]}` {STATES[run.state]}.")
+        ended = run.state == "cancelled" and _has_result(run)
+        how = "was ended early, and its best epoch is kept" if ended else STATES[run.state]
+        st.markdown(f"Run `{run.id[:8]}` {how}.")
         _ways_on(run)
         if page:
             st.page_link(
                 page, label="Open this run", icon=":material/monitoring:",
                 query_params={"run": run.id},
             )  # fmt: skip
-    st.caption(_result(run) if run.state == "finished" else _so_far(settings, records))
+    st.caption(_result(run) if _has_result(run) else _so_far(settings, records))
+
+
+def _has_result(run: Run) -> bool:
+    """Say whether the test people have been asked: at the end, or when somebody ended it well."""
+    return run.state in ("finished", "cancelled") and loaders.metrics(run) is not None
 
 
 def _ways_on(run: Run) -> None:
@@ -141,7 +148,7 @@ def _result(run: Run) -> str:
 
 
 def _picture(run: Run, settings: AnalysisSettings, records: list[EpochRecord]) -> None:
-    metrics = loaders.metrics(run) if run.state == "finished" else None
+    metrics = loaders.metrics(run) if _has_result(run) else None
     if metrics:
         best = {fold["fold"]: fold["best_epoch"] for fold in metrics["folds"]}
     else:

@@ -44,7 +44,7 @@ def show(view: View) -> None:
         st.page_link(view.pages["run"], label="The newest run", icon=":material/monitoring:")
         return
     metrics = loaders.metrics(run)
-    if run.state != "finished" or not metrics:
+    if run.state not in ("finished", "cancelled") or not metrics:
         st.title("Can we believe it?")
         live.curves(run.id)
         return
@@ -55,6 +55,13 @@ def show(view: View) -> None:
             "and to stop the training. This is not evidence about new people.",
             icon=":material/warning:",
         )
+    if run.state == "cancelled":
+        st.info(
+            "Somebody ended this training early; measured are the best weights until then.",
+            icon=":material/stop_circle:",
+        )
+    for note in metrics["notes"]:
+        st.caption(note)
     _evidence(metrics)
     elements.method("run")
     live.curves(run.id)
@@ -107,6 +114,11 @@ def _evidence(metrics: dict[str, Any]) -> None:
         error = metrics["prediction_error"]
         drawn = "all people" if metrics["protocol"] == "published" else "the test people"
         trained = f", {error['n_trained']:,} of whom trained it" if error["n_trained"] else ""
+        train = metrics["train"]
+        st.caption(
+            f"On the people who taught it: right for {train['accuracy']:.0%}, "
+            f"AUC {train['auc']:.3f}. What is beyond the test people's is learned by heart."
+        )
         st.caption(
             f"Prediction error as the paper defines it: {error['value']:.0%} of {error['n']:,} "
             f"people drawn from {drawn}{trained}."

@@ -55,7 +55,7 @@ def _lines(shown: dict[str, Any]) -> list[str]:
         for name, measured in {"network": metrics["test"], **metrics["baselines"]}.items():
             accuracy, auc = measured["accuracy"], measured["auc"]
             lines.append(
-                f"{name:12} accuracy {_interval(accuracy)}  AUC {_interval(auc)}  "
+                f"{name:17} accuracy {_interval(accuracy)}  AUC {_interval(auc)}  "
                 f"of {measured['n']:,} test people"
             )
     return lines

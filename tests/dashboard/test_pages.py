@@ -106,6 +106,7 @@ def test_every_page_draws(page, show, small):
         "association": "Where is the signal?",
         "training": "What shall the network see, and how shall it learn?",
         "run": "Can we believe it?",
+        "compare": "What does the paper's table come to here?",
     }
     assert app.title[0].value == titles[page]
 

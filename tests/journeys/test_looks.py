@@ -9,7 +9,7 @@ from tests.journeys.looks import assert_fit_to_show
 pytestmark = pytest.mark.browser
 
 SIZES = {"desktop": (1440, 900), "telephone": (390, 844)}
-PAGES = ("", "quality", "association", "genes", "training", "run")
+PAGES = ("", "quality", "association", "genes", "training", "run", "compare")
 MAIN_PICTURE = {
     "": "3,000 people:",
     "quality": "A bar for each",

@@ -75,7 +75,7 @@ def test_a_training_that_is_ended_keeps_its_best_epoch(simulated, visit):
         person = visit(f"training?run={run_id}", is_live=True)
         person.see(CURVES, PATIENCE_S)
         person.page.get_by_role("button", name="Stop and keep best").click()
-        person.until(lambda: "has finished" in person.text(), "the end", PATIENCE_S)
+        person.until(lambda: "its best epoch is kept" in person.text(), "the end", PATIENCE_S)
         person.settle()
         assert "test people" in person.text()
         metrics = read_metrics(load(simulated.cache, run_id))
