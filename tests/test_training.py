@@ -178,10 +178,10 @@ def test_cancel_from_an_epoch_comes_through(small):
         train(*small, on_epoch=cancel)
 
 
-@pytest.mark.parametrize("in_epoch", [1, 3])
-def test_enough_keeps_the_best_epoch_so_far(small, in_epoch):
+@pytest.mark.parametrize(("in_epoch", "keep"), [(1, "loss"), (3, "loss"), (3, "last")])
+def test_enough_keeps_the_best_epoch_so_far(small, in_epoch, keep):
     n_batches = -(-len(small[0]) // FAST.batch_size)
-    training = FAST.model_copy(update={"epochs": 6, "patience": 0})
+    training = FAST.model_copy(update={"epochs": 6, "patience": 0, "keep": keep})
     calls = itertools.count(1)
 
     def end(share: float) -> None:

@@ -170,8 +170,8 @@ class _Choice:
             self._lowest_loss, self._lowest_epoch = record.val_loss, record.epoch
         match self._settings.keep:
             case "last":
-                self.kept_epoch = record.epoch
-                return
+                # Kept like any other: whoever ends a training does so in the midst of an epoch.
+                score = float(record.epoch)
             case "loss":
                 score = -record.val_loss
             case "accuracy":

@@ -122,6 +122,7 @@ def without_network(monkeypatch: pytest.MonkeyPatch) -> None:
         pipeline.training, "predict_probability", lambda _, people: np.full(len(people), 0.5)
     )
     monkeypatch.setattr(pipeline.training, "save_model", lambda *_: None)
+    monkeypatch.setattr("pipeline.fold.seal_model", lambda *_: None)
 
 
 def measured(known: Known, protocol: str, split_seed: int) -> dict[str, Any]:
