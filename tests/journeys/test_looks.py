@@ -17,6 +17,7 @@ MAIN_PICTURE = {
     "genes": "Manhattan plot of the burden",
     "training": "Genotypes, shape",
     "run": "Confusion matrix",
+    "compare": "Table 1 of Henriques",
 }
 
 

@@ -27,8 +27,11 @@ def test_a_preset_trains_while_others_watch_until_it_is_stopped(simulated, visit
     _open(person, "Learning")
     _press(person, "Epochs", "End", "preset: 16")
     _press(person, "Early stopping patience", "Home", "preset: 4")
+    # One person a batch, so that the training still runs when all have come to watch it.
+    _press(person, "Batch size", "Home", "preset: 64")
     person.settle()
-    assert "Changed against the preset: epochs, early stopping patience." in person.text()
+    changed = "Changed against the preset: epochs, batch size, early stopping patience."
+    assert changed in person.text()
 
     known = {run.id for run in list_runs(simulated.cache)}
     person.page.get_by_role("button", name="Train", exact=True).click()
@@ -36,7 +39,7 @@ def test_a_preset_trains_while_others_watch_until_it_is_stopped(simulated, visit
     (run_id,) = {run.id for run in list_runs(simulated.cache)} - known
     try:
         run = load(simulated.cache, run_id)
-        changes = {"training.epochs": 1000, "training.patience": 0}
+        changes = {"training.epochs": 1000, "training.patience": 0, "training.batch_size": 1}
         wanted = with_changes(apply_preset("quick"), changes)
         assert run.analysis().training == wanted.training
         assert run.analysis().network == wanted.network
@@ -68,7 +71,12 @@ def test_a_preset_trains_while_others_watch_until_it_is_stopped(simulated, visit
 
 
 def test_a_training_that_is_ended_keeps_its_best_epoch(simulated, visit):
-    changes = {"training.epochs": 1000, "training.patience": 0, "training.seed": 9}
+    changes = {
+        "training.epochs": 1000,
+        "training.patience": 0,
+        "training.batch_size": 4,
+        "training.seed": 9,
+    }
     settings = with_changes(apply_preset("quick"), changes)
     run_id = submit_training(simulated.cache, "simulated", settings).id
     try:
