@@ -12,6 +12,7 @@ import pandas as pd
 
 from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError, NotComputedError
+from pipeline.files import write_table
 from pipeline.people import require_both
 from pipeline.quality import Filtered, count_alleles
 from pipeline.region_tests import Tested, fold_counts, region_counts, replace_rows, run_test
@@ -284,11 +285,4 @@ def genes_of(cohort: Cohort, kept: np.ndarray) -> pd.Series:
 
 def write_association(table: pd.DataFrame, path: Path) -> None:
     """Write the table tab-separated, whole or not at all; what is not there is `#NA`."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    shown = table.copy()
-    shown["df"] = shown["df"].astype("Int64")
-    try:
-        shown.to_csv(temporary, sep="\t", index=False, na_rep="#NA", float_format="%.10g")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_table(table.assign(df=table["df"].astype("Int64")), path)

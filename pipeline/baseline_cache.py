@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 import sklearn
 
 from pipeline.baselines import Baseline
-from pipeline.files import plain
+from pipeline.files import plain, written_beside
 
 FORMAT_VERSION = 1  # raise it when a file or what a baseline computes changes
 MOST_BYTES = 200_000_000
@@ -84,18 +83,12 @@ def _write(path: Path, name: str, fitted: Mapping[str, Baseline]) -> None:
     np.savez(whole, **arrays)
     content = whole.getvalue()
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # mkstemp makes a file of mode 0600 with a name that nobody else has.
-    handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
+    with written_beside(path) as beside:
+        handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as stream:
             stream.write(content + hashlib.sha256(content).digest())
             stream.flush()
             os.fsync(stream.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):  # the first error is the one to hear of
-            Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path, name: str) -> dict[str, Baseline] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,15 @@ class EpochRecord:
     learning_rate: float
     seconds: float
     prediction_error: float = math.nan
+
+
+def restored(stored: Mapping[str, Any]) -> EpochRecord:
+    """Return the epoch that was written as JSON, where NaN became null.
+
+    Raises `TypeError` when parts are missing or unknown.
+    """
+    known: dict[str, Any] = {k: math.nan if v is None else v for k, v in stored.items()}
+    return EpochRecord(**known)
 
 
 @dataclass(frozen=True)

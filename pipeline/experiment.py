@@ -5,6 +5,7 @@ Who is looked at by what is decided in `fold`; here it is put together for the r
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline import runs
 from pipeline.cohort import Cohort
 from pipeline.errors import Cancelled
 from pipeline.evaluation import evaluate, prediction_error
+from pipeline.files import written_beside
 from pipeline.fold import Fold, plan_folds
 from pipeline.folds import opened, train_folds
 from pipeline.progress import OnProgress, Progress
@@ -29,6 +31,8 @@ _ROC_POINTS = 200
 
 def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
     """Train the run `payload["run"]` and return its id and size.
+
+    A run that was stopped, or whose worker was lost, goes on from its last epoch.
 
     Raises `Cancelled` within one batch when `on_progress` does, and after the metrics are written
     when `on_progress` raised `Enough`; `StaleArtifactError` when the cohort is another one by now.
@@ -47,6 +51,7 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
     runs.update_state(run, selected=selected, epochs=epochs)
     if any(fold.trained.was_ended for fold in folds):
         raise Cancelled  # with metrics, of the best epochs until then
+    shutil.rmtree(run.checkpoints, ignore_errors=True)
     return {"run": run.id, "selected": selected, "epochs": epochs}
 
 
@@ -200,7 +205,5 @@ def _write_predictions(
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    frame.to_parquet(temporary, index=False)
-    temporary.replace(path)
+    with written_beside(path) as beside:
+        frame.to_parquet(beside, index=False)

@@ -10,11 +10,14 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError, StaleArtifactError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -74,14 +77,26 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
     `durable` also waits for the disk, so that the text outlives a power cut.
     """
+    with (
+        written_beside(path, durable=durable) as beside,
+        beside.open("w", encoding="utf-8", newline="\n") as stream,
+    ):
+        stream.write(text)
+        if durable:
+            stream.flush()
+            os.fsync(stream.fileno())
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Give the name of a file to write, which becomes `path` in one step at the end.
+
+    When writing fails nothing is left of it. `durable` waits until the new name is on the disk.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:
-        with beside.open("w", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
+        yield beside
         beside.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):  # the first error is the one to hear of
@@ -89,6 +104,25 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table tab-separated, whole or not at all; what is not there is `#NA`."""
+    with written_beside(path) as beside:
+        table.to_csv(beside, sep="\t", index=False, na_rep="#NA", float_format="%.10g")
+
+
+def forget_oldest(folder: Path, pattern: str, bytes_kept: int, made: Path | None = None) -> None:
+    """Delete the oldest of these files until the rest take at most so many bytes; `made` stays."""
+    found = []
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # another process forgets at the same time
+            found.append((path.stat().st_mtime, path.stat().st_size, path))
+    n_bytes = 0
+    for _, size, path in sorted(found, reverse=True):
+        n_bytes += size
+        if n_bytes > bytes_kept and path != made:
+            path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any, *, durable: bool = True) -> None:

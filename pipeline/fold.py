@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,12 +148,14 @@ def fit_fold(
     on_batch: OnBatch = ignore,
     number: int = 0,
     file_weights: NDArray[np.float64] | None = None,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Return the network that these people teach.
 
     `genotypes` (n_people, n_selected) are the codes of the selected variants, 3 = missing. Rows
     that only the role `test` names are never read. `file_weights` (n_selected,) are those of
-    `encoding.weights_file`.
+    `encoding.weights_file`. A training that was stopped goes on from its `checkpoint`; that of a
+    network of genes takes seconds, and begins again.
     """
     # TensorFlow is loaded here and not before: what only reads runs never waits for it.
     from pipeline.network import build_network
@@ -188,6 +191,7 @@ def fit_fold(
             on_batch,
             number,
             _drawn(genotypes, columns, is_case, settings),
+            checkpoint,
         )
     return Fitted(model, selection.variants[columns], trained, arranged.note)
 
@@ -233,8 +237,9 @@ def train_fold(
 
     given = kept_weights(run.cache, cohort, selection.variants, settings)
     fitted = fit_fold(
-        cohort, genotypes, is_case, roles, selection, settings, on_epoch, on_batch, number, given
-    )
+        cohort, genotypes, is_case, roles, selection, settings, on_epoch, on_batch, number, given,
+        run.checkpoint_path(number),
+    )  # fmt: skip
     entered = np.searchsorted(selection.variants, fitted.variants)  # their columns
     probability = predict_probability(fitted.model, genotypes[:, entered]).astype(np.float64)
     threshold = choose_threshold(

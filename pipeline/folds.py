@@ -8,7 +8,6 @@ takes them over. What a lost worker had begun is trained again on another, and g
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import time
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from pathlib import Path
 from pipeline import runs
 from pipeline.cohort import Cohort, open_cohort
 from pipeline.engine import LOCAL, engine_address, executor
-from pipeline.epochs import EpochRecord
+from pipeline.epochs import EpochRecord, restored
 from pipeline.errors import Cancelled, Enough, StaleArtifactError
 from pipeline.files import append_json_line, read_json, write_json
 from pipeline.fold import Fold, Plan, plan_folds, select_variants, train_fold
@@ -142,10 +141,10 @@ def _watch(run: Run, futures: list[Future], taken: list[int], on_progress: OnPro
     while open_ones:
         done, open_ones = wait_for(open_ones, timeout=_LOOK_S, return_when=FIRST_EXCEPTION)
         for number in range(len(futures)):
-            lines = _lines(_folder(run) / f"{number}.jsonl")
-            for line in lines[taken[number] :]:
-                runs.append_progress(run, EpochRecord(**line))
-            taken[number] = max(taken[number], len(lines))
+            records = _epochs(_folder(run) / f"{number}.jsonl")
+            for record in records[taken[number] :]:
+                runs.append_progress(run, record)
+            taken[number] = max(taken[number], len(records))
         for future in done:
             future.result()  # raises what the fold raised
         shares = [_share(run, number, future) for number, future in enumerate(futures)]
@@ -166,15 +165,11 @@ def _share(run: Run, number: int, future: Future) -> float:
     return 0.0
 
 
-def _lines(path: Path) -> list[dict]:
+def _epochs(path: Path) -> list[EpochRecord]:
     """Return the whole lines of a file that another machine is writing."""
     if not path.is_file():
         return []
-    found = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        stored = json.loads(line)
-        found.append({key: math.nan if value is None else value for key, value in stored.items()})
-    return found
+    return [restored(json.loads(line)) for line in path.read_bytes().split(b"\n")[:-1]]
 
 
 def _folder(run: Run) -> Path:

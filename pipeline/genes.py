@@ -21,6 +21,7 @@ from pipeline.association import ALPHA, Association, effect_allele_frequency
 from pipeline.cohort import Cohort
 from pipeline.covariates import covariates
 from pipeline.errors import EmptyResultError, NotFoundError
+from pipeline.files import write_table
 from pipeline.genotypes import count_genotypes, over_rows, packed_width, people_mask, unpack
 from pipeline.people import require_both
 from pipeline.progress import Clock, OnProgress, silent
@@ -584,9 +585,4 @@ def carriers_of_gene(found: GeneTable, gene: str) -> pd.DataFrame:
 
 def write_genes(table: pd.DataFrame, path: Path) -> None:
     """Write the table tab-separated, whole or not at all; what is not there is `#NA`."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        table.to_csv(temporary, sep="\t", index=False, na_rep="#NA", float_format="%.10g")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_table(table, path)

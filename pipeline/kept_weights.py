@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.cohort import Cohort
 from pipeline.errors import InputError
+from pipeline.files import written_beside
 from pipeline.settings import AnalysisSettings
 from pipeline.sources.weights import read_weights, weights_of
 
@@ -46,10 +47,8 @@ def keep_weights(cache: Path, settings: AnalysisSettings) -> AnalysisSettings:
     data = path.read_bytes()
     words = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)[-40:]
     name = f"{hashlib.sha256(data).hexdigest()[:12]}-{words}"
-    _folder(cache).mkdir(parents=True, exist_ok=True)
-    temporary = _folder(cache) / f".{name}.tmp"
-    temporary.write_bytes(data)
-    temporary.replace(_folder(cache) / name)
+    with written_beside(_folder(cache) / name) as beside:
+        beside.write_bytes(data)
     return _named(settings, name)
 
 

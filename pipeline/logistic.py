@@ -8,7 +8,6 @@ that moves asks for the missing ones alone.
 from __future__ import annotations
 
 import hashlib
-import uuid
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +19,7 @@ import numpy as np
 from pipeline.cohort import Cohort, open_cohort
 from pipeline.covariates import covariates, independent_columns
 from pipeline.errors import EmptyResultError
+from pipeline.files import forget_oldest, written_beside
 from pipeline.genotypes import GENOTYPE_MISSING, unpack
 from pipeline.people import require_both
 from pipeline.progress import Clock, OnProgress, silent
@@ -273,24 +273,6 @@ def _save(path: Path, known: np.ndarray) -> None:
     theirs = _load(path, len(known))
     new = np.flatnonzero((known["state"] == _UNKNOWN) & (theirs["state"] != _UNKNOWN))
     known[new] = theirs[new]
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_suffix(f".{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            np.save(handle, known)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _forget_oldest(path)
-
-
-def _forget_oldest(made: Path) -> None:
-    found = []
-    for path in made.parent.glob("*.npy"):
-        with suppress(FileNotFoundError):  # another process forgets at the same time
-            found.append((path.stat().st_mtime, path.stat().st_size, path))
-    kept = 0
-    for _, size, path in sorted(found, reverse=True):
-        kept += size
-        if kept > _BYTES_KEPT and path != made:
-            path.unlink(missing_ok=True)
+    with written_beside(path) as beside, beside.open("wb") as handle:
+        np.save(handle, known)
+    forget_oldest(path.parent, "*.npy", _BYTES_KEPT, path)

@@ -13,7 +13,6 @@ import io
 import json
 import os
 import shutil
-import uuid
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 
 from pipeline.encoding import count_codes
 from pipeline.errors import InputError, StaleArtifactError
-from pipeline.files import plain
+from pipeline.files import plain, written_beside
 
 if TYPE_CHECKING:
     from pipeline.cohort import Cohort
@@ -121,8 +120,7 @@ def seal_model(path: Path, certificate: Mapping[str, Any], variants: pd.DataFram
     )
     table = io.BytesIO()
     variants.to_parquet(table, index=False)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
+    with written_beside(path) as beside:
         with _opened(path) as old, zipfile.ZipFile(beside, "w") as new:
             for member in old.infolist():
                 if member.filename not in {CERTIFICATE, VARIANTS}:
@@ -133,9 +131,6 @@ def seal_model(path: Path, certificate: Mapping[str, Any], variants: pd.DataFram
         with beside.open("rb") as stream:
             os.fsync(stream.fileno())
         shutil.copymode(path, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_certificate(path: Path) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ import numpy as np
 
 from pipeline.cohort import Cohort, open_cohort
 from pipeline.errors import EmptyResultError, SettingsError
+from pipeline.files import written_beside
 from pipeline.genotypes import count_genotypes, people_mask
 from pipeline.measures import SexCounts
 from pipeline.people import require_both
@@ -85,13 +85,8 @@ def max_t(
     largest = _largest(cohort, filtered, settings, on_progress)
     largest.sort()
     path = _path(cohort, filtered, settings)
-    temporary = path.with_suffix(f".{uuid.uuid4().hex[:12]}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            np.save(handle, largest)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_beside(path) as beside, beside.open("wb") as handle:
+        np.save(handle, largest)
     return MaxT(largest)
 
 

@@ -9,7 +9,6 @@ the mean of theirs. Results of single persons leave as the table of `Prediction.
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from pipeline import runs
 from pipeline.alleles import FOUND
 from pipeline.errors import InputError, NotFoundError, PipelineError, StaleArtifactError
 from pipeline.evaluation import evaluate
+from pipeline.files import written_beside
 from pipeline.genotypes import GENOTYPE_MISSING
 from pipeline.model_file import read_certificate, read_variants
 from pipeline.other_cohort import OtherCohort, read_other_cohort
@@ -166,14 +166,10 @@ def write_people(prediction: Prediction, path: Path, *, force: bool = False) -> 
     """
     if not force:
         refuse_existing(path)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
-    try:
+    with written_beside(path) as beside:
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
             prediction.people.to_csv(stream, sep="\t", index=False, float_format="%.6g")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def refuse_existing(path: Path) -> None:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from pipeline.cohort import Cohort
+from pipeline.files import forget_oldest, written_beside
 from pipeline.genotypes import count_genotypes, people_mask, unpack_people
 from pipeline.measures import SexCounts
 from pipeline.progress import Clock, OnProgress, silent
@@ -106,11 +104,9 @@ def _counts(
         clock.report(done / len(variants), f"{done:,} of {len(variants):,} variants")
     folder.mkdir(exist_ok=True)
     for i in missing:
-        temporary = paths[i].with_suffix(f".{uuid.uuid4().hex[:12]}.tmp")
-        with temporary.open("wb") as handle:
+        with written_beside(paths[i]) as beside, beside.open("wb") as handle:
             np.save(handle, counts[:, i])
-        temporary.replace(paths[i])
-    _forget_oldest(folder)
+    forget_oldest(folder, "*.npy", _BYTES_KEPT)
     return counts
 
 
@@ -119,15 +115,3 @@ def _key(cohort: Cohort, variants: np.ndarray, chosen: np.ndarray) -> str:
     digest.update(np.ascontiguousarray(variants, np.uint32).tobytes())
     digest.update(np.packbits(chosen).tobytes())
     return digest.hexdigest()
-
-
-def _forget_oldest(folder: Path) -> None:
-    found = []
-    for path in folder.glob("*.npy"):
-        with suppress(FileNotFoundError):  # another process forgets at the same time
-            found.append((path.stat().st_mtime, path.stat().st_size, path))
-    kept = 0
-    for _, size, path in sorted(found, reverse=True):
-        kept += size
-        if kept > _BYTES_KEPT:
-            path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@
       metrics.json         the test people, once, and the baselines
       selection.parquet    the variants that entered
       model.keras          or model-<fold>.keras
+      checkpoints/         where the training of each fold stands, until the run has ended
       log.txt              what the worker printed
       private/predictions.parquet    by person; never shown, never exported unasked
 
@@ -19,7 +20,6 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import math
 import os
 import platform
 import re
@@ -40,7 +40,7 @@ from pipeline.claims import (
     now,
     read_claim,
 )
-from pipeline.epochs import EpochRecord
+from pipeline.epochs import EpochRecord, restored
 from pipeline.errors import NotFoundError, StaleArtifactError
 from pipeline.files import append_json_line, place_folder, read_json, write_json
 from pipeline.settings import AnalysisSettings
@@ -100,6 +100,14 @@ class Run:
     @property
     def predictions_path(self) -> Path:
         return self.folder / "private" / "predictions.parquet"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    def checkpoint_path(self, fold: int) -> Path:
+        """Return where the training of a fold keeps how it stands."""
+        return self.checkpoints / f"{fold}.npz"
 
     @property
     def log_path(self) -> Path:
@@ -291,11 +299,7 @@ def read_progress(run: Run, since_line: int = 0) -> list[EpochRecord]:
     records = []
     for line in lines[since_line:]:
         try:
-            stored: dict[str, Any] = json.loads(line)
-            known: dict[str, Any] = {
-                key: math.nan if value is None else value for key, value in stored.items()
-            }
-            records.append(EpochRecord(**known))
+            records.append(restored(json.loads(line)))
         except (ValueError, TypeError, AttributeError):
             break  # damaged on disk; the lines before it keep their numbers
     return records

@@ -77,7 +77,7 @@ def test_a_killed_worker_changes_no_metric(cache, cluster, monkeypatch):
     killed: list[float] = []
 
     def kill_once(progress: Progress) -> None:
-        if "1 of 5 folds done" in progress.phase and not killed:
+        if runs.read_progress(run) and f"{N_FOLDS} of" not in progress.phase and not killed:
             os.kill(workers[0].pid, signal.SIGKILL)
             workers[0].wait(10)
             killed.append(progress.done)
@@ -111,3 +111,30 @@ def test_stop_reaches_the_folds_of_a_cluster(cache, cluster, monkeypatch):
     with pytest.raises(Cancelled):
         run_training(cache, {"run": run.id}, stop)
     assert runs.read_metrics(run) is None
+
+
+def test_a_stopped_run_goes_on_from_its_last_epoch(cache):
+    (name,) = [path.name for path in (cache / "cohorts").iterdir()]
+    run = asked(cache, name, seed=3)
+
+    def stop(progress: Progress) -> None:
+        if progress.phase == "training, 3 of 5 folds" and progress.done > 0.5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run_training(cache, {"run": run.id}, stop)
+    assert runs.read_metrics(run) is None
+    assert sorted(path.name for path in run.checkpoints.iterdir()) == ["0.npz", "1.npz", "2.npz"]
+    phases = set()
+    run_training(cache, {"run": run.id}, lambda progress: phases.add(progress.phase))
+    # The first two folds had ended: they learn nothing more.
+    assert {phase for phase in phases if phase.startswith("training")} == {
+        f"training, {number} of 5 folds" for number in (3, 4, 5)
+    }
+    assert not run.checkpoints.exists()
+    metrics, predictions, epochs = outcome(run)
+    run_training(cache, {"run": run.id}, silent)
+    whole, predicted, told = outcome(run)
+    assert epochs == told
+    assert metrics["test"]["confusion"] == whole["test"]["confusion"]
+    pd.testing.assert_frame_equal(predictions, predicted, rtol=1e-4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import keras
 import numpy as np
@@ -26,6 +27,7 @@ from pipeline.training import (
     save_model,
     train_network,
 )
+from pipeline.training.checkpoint import Checkpoint
 
 SMALL = NetworkSettings(convolutions=1, filters=4, dense=(8,), dropout=0.2)
 FAST = TrainingSettings(epochs=3, learning_rate=0.01)
@@ -302,7 +304,7 @@ def first_best(values: list[float]) -> int:
 @pytest.mark.parametrize("keep", ["loss", "accuracy", "auc", "last"])
 def test_the_kept_epoch_is_the_one_asked_for(small, keep):
     training = FAST.model_copy(
-        update={"keep": keep, "epochs": 9, "patience": 0, "learning_rate": 0.03}
+        update={"keep": keep, "epochs": 9, "patience": 0, "learning_rate": 0.03, "seed": 5}
     )
     model, trained = train(*small, training=training)
     expected = {
@@ -326,16 +328,12 @@ def record(epoch: int, val_loss: float, val_accuracy: float) -> EpochRecord:
 
 
 def test_the_earlier_epoch_wins_a_tie_and_the_loss_alone_says_when_to_stop():
-    class Weights:
-        def get_weights(self):
-            return []
-
     choice = fit._Choice(TrainingSettings(keep="accuracy", patience=2))
     for number, (loss, accuracy) in enumerate([(0.7, 0.6), (0.6, 0.6), (0.65, 0.7)], start=1):
-        choice.look(record(number, loss, accuracy), Weights())
+        choice.look(record(number, loss, accuracy), list)
     assert choice.kept_epoch == 3
     assert not choice.should_stop(3)
-    choice.look(record(4, 0.66, 0.7), Weights())
+    choice.look(record(4, 0.66, 0.7), list)
     assert choice.kept_epoch == 3
     assert choice.should_stop(4)
 
@@ -367,6 +365,118 @@ def test_bfloat16_learns_the_same_in_coarser_numbers(tmp_path):
         )
     assert min(areas.values()) > 0.75
     assert areas["bfloat16"] == pytest.approx(areas["float32"], abs=0.03)
+
+
+class Killed(BaseException):
+    """What a worker that is lost comes to, for those who test within one process."""
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [
+        (SMALL, {}),
+        (SMALL, {"optimizer": "sgd", "momentum": 0.9, "plateau_patience": 1}),
+        (SMALL.model_copy(update={"dropout_kind": "spatial"}), {"schedule": "cosine"}),
+        (SMALL.model_copy(update={"dropout_kind": "block"}), {"optimizer": "adamw"}),
+    ],
+)
+def test_a_killed_training_goes_on_to_the_same_end(small, network, changes, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.training.checkpoint.WRITING_SHARE", math.inf)  # each epoch
+    training = FAST.model_copy(update={"epochs": 6, "patience": 4} | changes)
+    whole, unbroken = train(*small, network, training)
+    path = tmp_path / "checkpoints" / "0.npz"
+    heard = []
+
+    def lose_the_worker(record: EpochRecord) -> None:
+        heard.append(record.epoch)
+        if record.epoch == 4:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(*small, network, training, checkpoint=path, on_epoch=lose_the_worker)
+    batches = []
+    model, resumed = train(
+        *small, network, training, checkpoint=path,
+        on_epoch=lambda r: heard.append(r.epoch), on_batch=batches.append,
+    )  # fmt: skip
+    # What was kept is told again; the epoch in which it was killed was not kept.
+    assert heard == [1, 2, 3, 4, *range(1, 7)]
+    n_steps = -(-len(small[0]) // training.batch_size)
+    assert len(batches) == 3 * n_steps
+    assert batches[-1] == 1
+    assert resumed.best_epoch == unbroken.best_epoch
+    for one, other in zip(resumed.epochs, unbroken.epochs, strict=True):
+        for name in ("loss", "accuracy", "val_loss", "val_auc", "learning_rate"):
+            assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-5)
+    for weight, other in zip(model.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-4, atol=1e-6)
+
+    again, ended = train(*small, network, training, checkpoint=path, on_batch=batches.append)
+    assert len(batches) == 3 * n_steps, "a training that has ended learns no more"
+    assert ended.epochs == resumed.epochs
+    assert ended.best_epoch == resumed.best_epoch
+    for weight, other in zip(again.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(weight, other)
+
+
+def test_a_training_that_was_ended_early_can_go_on(small, tmp_path):
+    path = tmp_path / "0.npz"
+
+    def enough(done: float) -> None:
+        if done > 0.5:
+            raise Enough
+
+    _, ended = train(*small, checkpoint=path, on_batch=enough)
+    assert ended.was_ended
+    _, resumed = train(*small, checkpoint=path)
+    assert len(resumed.epochs) == FAST.epochs
+    assert not resumed.was_ended
+
+
+@pytest.mark.parametrize("harm", ["other settings", "other people", "half a file", "no archive"])
+def test_a_checkpoint_of_something_else_is_as_good_as_none(small, tmp_path, harm):
+    path = tmp_path / "0.npz"
+    codes, is_case, *watched = small
+    train(*small, checkpoint=path)
+    training = FAST
+    match harm:
+        case "other settings":
+            training = FAST.model_copy(update={"learning_rate": 0.02})
+        case "other people":
+            is_case = is_case[::-1]
+        case "half a file":
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        case "no archive":
+            path.write_text("epochs")
+    batches = []
+    train(codes, is_case, *watched, SMALL, training, checkpoint=path, on_batch=batches.append)
+    assert len(batches) == FAST.epochs * -(-len(codes) // FAST.batch_size)
+
+
+def test_a_disk_without_room_does_not_end_a_training(small, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    _, trained = train(*small, checkpoint=tmp_path / "file" / "0.npz")
+    assert len(trained.epochs) == FAST.epochs
+    assert "its checkpoint was not written" in capsys.readouterr().err
+
+
+def test_large_checkpoints_are_written_seldom(small, tmp_path, monkeypatch):
+    kept = Checkpoint(tmp_path / "0.npz", "")
+    model, trained = train(*small)
+    model.compile("sgd")
+    now = [0.0]
+    monkeypatch.setattr("pipeline.training.checkpoint.time.monotonic", lambda: now[0])
+    placed = []
+
+    def place(*_, **__) -> None:
+        placed.append(now[0])
+        now[0] += 1  # a write takes a second
+
+    kept = Checkpoint(tmp_path / "0.npz", "")
+    monkeypatch.setattr(kept, "_place", place)
+    for now[0] in range(0, 100, 2):
+        kept.write(trained.epochs, [], model)
+    assert placed == [0, 22, 44, 66, 88]
 
 
 def test_the_file_holds_no_optimiser(small, tmp_path):

@@ -94,7 +94,7 @@ def _has_result(run: Run) -> bool:
 
 
 def _ways_on(run: Run) -> None:
-    """Offer what can be done about a run: end it well, or start it again."""
+    """Offer what can be done about a run: end it well, go on with it, or start it again."""
     if run.state in ACTIVE:
         if st.button(
             "Stop and keep best", icon=":material/stop_circle:", key=f"keep-best-{run.id}",
@@ -104,8 +104,9 @@ def _ways_on(run: Run) -> None:
             jobs.keep_best(loaders.cache(), run.id)
             st.toast("The training ends now, and its best epoch is kept.")
     elif run.state in ENDED_EARLY and st.button(
-        "Start it again", icon=":material/replay:", key=f"resume-{run.id}"
-    ):
+        "Go on from its last epoch" if run.checkpoints.is_dir() else "Start it again",
+        icon=":material/replay:", key=f"resume-{run.id}",
+    ):  # fmt: skip
         jobs.resume(loaders.cache(), run.id)
         jobs.ensure_worker(loaders.cache())
         st.rerun()

@@ -128,6 +128,6 @@ VERBS = (
     Verb("runs", "list the runs, newest first", _nothing, _runs),
     Verb("show", "show one run", _add_run, _show),
     Verb("cancel", "stop a run", _add_run, _cancel),
-    Verb("resume", "put a stopped run back in the queue", _add_run, _resume),
+    Verb("resume", "go on with a stopped run from its last epoch", _add_run, _resume),
     Verb("worker", "do the jobs of the queue, one after the other", _worker_arguments, _worker),
 )

@@ -9,7 +9,7 @@ import keras
 
 from pipeline.encoding import Encoding
 from pipeline.errors import SettingsError
-from pipeline.network.fused import BatchNorm
+from pipeline.network.fused import L1L2, BatchNorm, Conv1D, Dense, Dropout
 from pipeline.network.layers import (
     ChannelAttention,
     DropBlock,
@@ -63,14 +63,14 @@ def _layer(
     glorot = keras.initializers.GlorotUniform(seed=seed)
     penalty = None
     if settings.l1 or settings.l2:
-        penalty = keras.regularizers.L1L2(l1=settings.l1, l2=settings.l2)
+        penalty = L1L2(l1=settings.l1, l2=settings.l2)
     match layer.kind:
         case "encoding":
             return GenotypeInput(
                 encoding.n_variants, encoding.n_channels, encoding.extent, name=name
             )
         case "convolution":
-            return (layers.Conv1D if flat else layers.Conv2D)(
+            return (Conv1D if flat else layers.Conv2D)(
                 layer.shape[-1],
                 layer.window,
                 strides=settings.stride,
@@ -86,7 +86,7 @@ def _layer(
             pool = layers.MaxPooling1D if flat else layers.MaxPooling2D
             return pool(layer.window, padding="same", name=name)
         case "dropout":
-            return layers.Dropout(settings.dropout, seed=seed, name=name)
+            return Dropout(settings.dropout, seed=seed, name=name)
         case "channel_dropout":
             dropout = layers.SpatialDropout1D if flat else layers.SpatialDropout2D
             return dropout(settings.dropout, seed=seed, name=name)
@@ -99,7 +99,7 @@ def _layer(
         case "flatten":
             return layers.Flatten(name=name)
         case "dense":
-            return layers.Dense(
+            return Dense(
                 layer.shape[-1],
                 activation="relu",
                 kernel_initializer=glorot,
@@ -107,7 +107,7 @@ def _layer(
                 name=name,
             )
         case "output":
-            return layers.Dense(
+            return Dense(
                 layer.shape[-1], activation=settings.output, kernel_initializer=glorot, name=name
             )
     raise ValueError(f"no layer of kind {layer.kind}")

@@ -30,6 +30,17 @@ FINAL_2D = paper_preset(
 
 FINAL = (
     preset(
+        "final_2d_fast",
+        "Final 2D network, faster",
+        "The shape of final_2d, but it pools before batch normalisation, which then has a quarter "
+        "of the numbers to read, and computes in bfloat16: an epoch takes about a third of the "
+        "time where the processor knows bfloat16.",
+        "final",
+        **_SHAPE,
+        network__norm_after_pool=True,
+        training__precision="bfloat16",
+    ),
+    preset(
         "final_2d_weighted",
         "Final 2D network, repaired",
         "The shape of final_2d, but each variant is multiplied by the root of its weight in an L1 "

@@ -23,6 +23,7 @@ from pipeline.evaluation import cross_entropy
 from pipeline.schedule import LearningRate
 from pipeline.settings import TrainingSettings
 from pipeline.statistics import auc_delong
+from pipeline.training.checkpoint import Checkpoint, Kept, state_variables
 from pipeline.training.optimizers import optimizer
 
 # People in a batch when nothing learns: enough to keep the cores busy, and at paper size no more
@@ -59,6 +60,7 @@ def train_network(
     on_batch: OnBatch = ignore,
     fold: int = 0,
     drawn: tuple[NDArray[np.uint8], NDArray[np.bool_]] | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train `model` in place and return its epochs; it ends with the weights of the kept one.
 
@@ -70,6 +72,11 @@ def train_network(
     `drawn` are the people of the paper's prediction error, which each epoch then tells. Class
     weights come from `y_train` alone and weigh the training loss, not the watched one (as Keras
     does). The optimiser's moments are let go at the end.
+
+    `checkpoint` is a file that keeps where the training stands (`pipeline.training.checkpoint`).
+    When it is there already the training goes on from it, tells its epochs once more, and comes to
+    what an unbroken one comes to (on other backends than TensorFlow the people come in another
+    order).
 
     Raises `SettingsError` when the loss stops being a number, or when the AUC shall choose among
     epochs and the watched people are of one class.
@@ -92,12 +99,33 @@ def train_network(
         jit_compile=False if is_tensorflow else "auto",
     )
     truth = np.asarray(y_train).astype("int32" if has_two_outputs else "float32")[:, None]
-    learn = (_graph_epochs if is_tensorflow else _keras_epochs)(model, x_train, truth, settings)
-    probabilities = _forward(model)
+    kept = Checkpoint(checkpoint, [settings, fold, x_train.shape, x_watch.shape, y_train, y_watch])
     n_steps = math.ceil(len(x_train) / settings.batch_size)
-    n_done = itertools.count(1)
-
+    rate = LearningRate(settings, n_steps)
+    choice = _Choice(settings)
     epochs: list[EpochRecord] = []
+
+    def take(record: EpochRecord, weights: Callable[[], list[NDArray]]) -> None:
+        epochs.append(record)
+        choice.look(record, weights)
+        rate.observe(record.val_loss)
+        on_epoch(record)
+
+    found = kept.read()
+    if found:
+        for record in found.epochs:
+            take(record, lambda: found.best)
+        if found.is_done:
+            choice.restore(model)
+            model.optimizer, model.compiled = None, False
+            return Trained(tuple(epochs), choice.kept_epoch, time.monotonic() - start)
+        _put_back(model, found)
+
+    learn = (_graph_epochs if is_tensorflow else _keras_epochs)(
+        model, x_train, truth, settings, len(epochs)
+    )
+    probabilities = _forward(model)
+    n_done = itertools.count(1 + len(epochs) * n_steps)
     was_ended = False
 
     def after_batch() -> None:
@@ -109,9 +137,9 @@ def train_network(
             if epochs:
                 raise
 
-    rate = LearningRate(settings, n_steps)
-    choice = _Choice(settings)
-    for number in range(1, settings.epochs + 1):
+    for number in range(len(epochs) + 1, settings.epochs + 1):
+        if choice.should_stop(number - 1):
+            break
         began = time.monotonic()
         epoch_rate = rate.value
         model.optimizer.learning_rate = epoch_rate
@@ -133,16 +161,25 @@ def train_network(
             prediction_error=_share_wrong(probabilities, drawn),
         )
         _require_numbers(record)
-        epochs.append(record)
-        choice.look(record, model)
-        rate.observe(record.val_loss)
-        on_epoch(record)
-        if was_ended or choice.should_stop(number):
+        take(record, model.get_weights)
+        kept.write(epochs, choice.weights, model)
+        if was_ended:
             break
+    if not was_ended:
+        kept.finish(epochs, choice.weights)
     choice.restore(model)
     # Two moments a weight would stay in memory, and go into the file, for nobody.
     model.optimizer, model.compiled = None, False
     return Trained(tuple(epochs), choice.kept_epoch, time.monotonic() - start, was_ended)
+
+
+def _put_back(model: keras.Model, found: Kept) -> None:
+    """Let the model, its random numbers and its optimiser stand where they stood."""
+    model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(state_variables(model), found.variables, strict=True):
+        variable.assign(value)
+    for variable, value in zip(model.optimizer.variables, found.moments, strict=True):
+        variable.assign(value)
 
 
 def _share_wrong(
@@ -159,13 +196,13 @@ class _Choice:
 
     def __init__(self, settings: TrainingSettings):
         self.kept_epoch = 0
+        self.weights: list[NDArray] = []
         self._settings = settings
         self._best_score = -math.inf
         self._lowest_loss = math.inf
         self._lowest_epoch = 0
-        self._weights: list[NDArray] = []
 
-    def look(self, record: EpochRecord, model: keras.Model) -> None:
+    def look(self, record: EpochRecord, weights: Callable[[], list[NDArray]]) -> None:
         if record.val_loss < self._lowest_loss:
             self._lowest_loss, self._lowest_epoch = record.val_loss, record.epoch
         match self._settings.keep:
@@ -180,15 +217,15 @@ class _Choice:
                 score = record.val_auc
         if score > self._best_score:
             self._best_score, self.kept_epoch = score, record.epoch
-            self._weights = model.get_weights()
+            self.weights = weights()
 
     def should_stop(self, number: int) -> bool:
         patience = self._settings.patience
         return bool(patience) and number - self._lowest_epoch >= patience
 
     def restore(self, model: keras.Model) -> None:
-        if self._weights:
-            model.set_weights(self._weights)
+        if self.weights:
+            model.set_weights(self.weights)
 
 
 def _require_numbers(record: EpochRecord) -> None:
@@ -203,7 +240,11 @@ Epochs = Callable[[Callable[[], None]], dict[str, float]]
 
 
 def _graph_epochs(
-    model: keras.Model, x: NDArray[np.uint8], y: NDArray, settings: TrainingSettings
+    model: keras.Model,
+    x: NDArray[np.uint8],
+    y: NDArray,
+    settings: TrainingSettings,
+    n_epochs_done: int,
 ) -> Epochs:
     """Return what does one epoch on TensorFlow, tells of each batch, and gives its means.
 
@@ -220,6 +261,8 @@ def _graph_epochs(
     signature = [tf.TensorSpec((None, *a.shape[1:]), a.dtype) for a in arrays]
     step = tf.function(lambda *batch: model.train_step(batch), input_signature=signature)
     rng = np.random.default_rng(settings.seed)
+    for _ in range(n_epochs_done):
+        rng.permutation(len(x))
     size = settings.batch_size
 
     def learn(after_batch: Callable[[], None]) -> dict[str, float]:
@@ -235,7 +278,11 @@ def _graph_epochs(
 
 
 def _keras_epochs(
-    model: keras.Model, x: NDArray[np.uint8], y: NDArray, settings: TrainingSettings
+    model: keras.Model,
+    x: NDArray[np.uint8],
+    y: NDArray,
+    settings: TrainingSettings,
+    _n_epochs_done: int,
 ) -> Epochs:
     """Return the same for the other backends, by Keras' own `fit`."""
     weights = class_weights(y[:, 0] > 0) if settings.class_weights else None

@@ -63,7 +63,7 @@ def test_a_preset_trains_while_others_watch_until_it_is_stopped(simulated, visit
             one.see(CURVES)
             one.settle()
             assert_fit_to_show(one, mode)
-        assert person.page.get_by_role("button", name="Start it again").is_visible()
+        assert person.page.get_by_role("button", name="Go on from its last epoch").is_visible()
         assert jobs.job(simulated.cache, run_id).state == "cancelled"
     finally:
         jobs.cancel(simulated.cache, run_id)
