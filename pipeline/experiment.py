@@ -113,6 +113,7 @@ def _metrics(settings: AnalysisSettings, folds: list[Fold], is_case: np.ndarray)
             {
                 "fold": f.number,
                 "selected": f.n_selected,
+                "weighted": f.n_weighted,
                 "entered": len(f.variants),
                 "ranked": f.n_ranked,
                 "threshold": f.threshold,

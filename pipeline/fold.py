@@ -71,7 +71,9 @@ class Fold:
     """One fold, trained: what entered and how people were scored.
 
     `variants` are those that the network takes, in its order, with their -log10 p.
-    `probability` (n_people,) is that of being a case; who is called one is above `threshold`.
+    `n_weighted` of the selected have a weight other than 0 in the file that was given, None
+    without a file. `probability` (n_people,) is that of being a case; who is called one is above
+    `threshold`.
     """
 
     number: int
@@ -79,6 +81,7 @@ class Fold:
     variants: NDArray[np.int64]
     neg_log10_p: NDArray[np.float64]
     n_selected: int
+    n_weighted: int | None
     n_ranked: int
     trained: Trained
     probability: NDArray[np.float64]
@@ -263,9 +266,19 @@ def train_fold(
 
     baselines = _baselines(cohort, run, settings, plan, number, selection, genotypes, beside)
     return Fold(
-        number, roles, fitted.variants, neg_log10_p, len(selection.variants), selection.n_ranked,
-        fitted.trained, probability, threshold, baselines, (fitted.note,) if fitted.note else (),
-    )  # fmt: skip
+        number=number,
+        roles=roles,
+        variants=fitted.variants,
+        neg_log10_p=neg_log10_p,
+        n_selected=len(selection.variants),
+        n_weighted=None if given is None else int(np.count_nonzero(given)),
+        n_ranked=selection.n_ranked,
+        trained=fitted.trained,
+        probability=probability,
+        threshold=threshold,
+        baselines=baselines,
+        notes=(fitted.note,) if fitted.note else (),
+    )
 
 
 def _baselines(

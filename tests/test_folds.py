@@ -17,6 +17,7 @@ from pipeline import runs
 from pipeline.cohort import open_cohort
 from pipeline.errors import Cancelled
 from pipeline.experiment import run_training
+from pipeline.kept_weights import keep_weights
 from pipeline.presets import apply_preset
 from pipeline.progress import Progress, silent
 from pipeline.settings import with_changes
@@ -138,3 +139,26 @@ def test_a_stopped_run_goes_on_from_its_last_epoch(cache):
     assert epochs == told
     assert metrics["test"]["confusion"] == whole["test"]["confusion"]
     pd.testing.assert_frame_equal(predictions, predicted, rtol=1e-4)
+
+
+def test_a_run_tells_how_many_variants_the_file_of_weights_names(cache, tmp_path):
+    (name,) = [path.name for path in (cache / "cohorts").iterdir()]
+    known = [f"1\t{1000 * (j + 1)}\tA\tG\t{j % 3}" for j in range(N_VARIANTS // 2)]
+    path = tmp_path / "weights.tsv"
+    path.write_text("\n".join(["chrom\tpos\tref\talt\tweight", *known]) + "\n")
+    settings = with_changes(
+        apply_preset("quick"),
+        {"encoding.weights": "file", "encoding.weights_file": str(path), "selection.max_p": 0.5,
+         "encoding.drop_unweighted": True, "training.epochs": 1},
+    )  # fmt: skip
+    with closing(open_cohort(cache, name).store):
+        fingerprint = open_cohort(cache, name).fingerprint
+    run = runs.create(cache, name, fingerprint, keep_weights(cache, settings))
+    run_training(cache, {"run": run.id}, silent)
+    (fold,) = runs.read_metrics(run)["folds"]
+    entered = pd.read_parquet(run.selection_path)
+    number = entered["pos"] // 1000 - 1
+    assert (number < N_VARIANTS // 2).all()
+    assert (number % 3 != 0).all()
+    assert fold["weighted"] == fold["entered"] == len(entered) > 0
+    assert fold["weighted"] < fold["selected"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import re
 import shutil
 import threading
@@ -45,6 +46,7 @@ from pipeline.settings.sweep import (
 from pipeline.splits import make_splits
 from pipeline.sweep import list_sweeps, read_sweep, run_sweep, show, submit_sweep, sweep_job
 from pipeline.sweep import trial as sweep_trial
+from pipeline.sweep.loop import shared_out
 from pipeline.sweep.people import read_people, trial_people, write_people
 from pipeline.sweep.search import Pruner, importance, propose
 from pipeline.sweep.stored import Sweep, Trial, append_trial, best_of, job_id
@@ -633,6 +635,56 @@ def test_processes_of_this_machine_give_the_same(cache):
     together = run_sweep(cache, made(cache, both), both)
     assert [t.parameters for t in together.trials] == [t.parameters for t in alone.trials]
     assert [t.value for t in together.trials] == pytest.approx([t.value for t in alone.trials])
+
+
+@given(parallel=st.integers(1, 64), n_cores=st.integers(1, 128))
+def test_trials_together_have_no_more_cores_than_there_are(parallel, n_cores):
+    n_slots, each = shared_out(parallel, n_cores)
+    assert 1 <= n_slots <= parallel
+    assert each >= 1
+    assert n_slots * each <= n_cores < n_slots * (each + 1)
+
+
+def threads_seen(cache, sweep_id, number, settings, seconds_left=math.inf, mark=""):
+    """Stand in for a trial: tell the threads of the libraries that compute, and the process."""
+    import tensorflow as tf
+    from numba import config
+
+    tf.linalg.matmul(tf.ones((64, 64)), tf.ones((64, 64)))
+    names = [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+    told = {"threads": len(names), "compute": names.count("tf_Compute"),
+            "numba": config.NUMBA_NUM_THREADS, "process": os.getpid()}  # fmt: skip
+    return {"state": "complete", "value": 0.5, "reason": json.dumps(told)}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted by Linux")
+def test_trials_at_a_time_share_the_cores_out(cache, monkeypatch):
+    """Two of them on seven cores have three each: one that took what there is would have others."""
+    seen = {}
+    for n_cores in (2, 7):
+        monkeypatch.setattr("pipeline.sweep.loop.default_workers", lambda n=n_cores: n)
+        settings = asked(trials=3, parallel=2, sampler="random", seed=n_cores)
+        found = run_sweep(cache, made(cache, settings), settings, try_out=threads_seen)
+        told = [json.loads(trial.reason) for trial in found.trials]
+        assert os.getpid() not in {one["process"] for one in told}
+        assert len({one["process"] for one in told}) <= 2
+        assert {(one["compute"], one["numba"]) for one in told} == {(n_cores // 2, n_cores // 2)}
+        seen[n_cores] = min(one["threads"] for one in told)
+    assert seen[7] - seen[2] == 4  # two more of each of TensorFlow's pools
+
+
+def test_what_mattered_is_told_as_soon_as_it_can_be(cache):
+    """Trials that were given up count for nothing: the eighth that ends is the eleventh of all."""
+    settings = asked(trials=13, sampler="random")
+    told = []
+
+    def try_out(cache, sweep_id, number, settings, seconds_left=math.inf, mark=""):
+        told.append(read_sweep(cache, sweep_id).importance)
+        given_up = {"state": "pruned", "value": None} if number in (2, 5, 6) else {}
+        return fake()(cache, sweep_id, number, settings) | given_up
+
+    run_sweep(cache, made(cache, settings), settings, try_out=try_out)
+    assert [bool(one) for one in told] == [False] * 11 + [True] * 2
 
 
 def test_the_command_line(cache, monkeypatch, capfd):

@@ -53,6 +53,12 @@ def test_every_way_to_write_a_place(tmp_path, sep, mark, prefix):
     assert matched(path) == ([0, -2.5, 4, 0.001, 0], 3)
 
 
+@pytest.mark.parametrize("header", ["chrom pos ref alt beta", "#CHR POSITION REF ALT weight"])
+def test_a_place_may_be_four_columns(tmp_path, header):
+    path = written(tmp_path, f"{header}\nchr1 100 A G -2.5\n23 77 g t 1e-3\n9 9 A G 7\n")
+    assert matched(path) == ([0, -2.5, 0, 0.001, 0], 2)
+
+
 def test_ids_and_places_may_stand_in_one_file_and_the_place_wins(tmp_path):
     path = written(tmp_path, "snp weight\nrs1 3\nrs5 0\n1_100_A_C 9\nrs999 4\nrs4 NA\n. 8\n")
     assert matched(path) == ([9, 0, 0, 0, 0], 2)  # rs5 is named, with weight 0

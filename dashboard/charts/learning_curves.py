@@ -275,7 +275,9 @@ def _rate(epochs: pd.DataFrame, x: alt.X, palette: Palette) -> AnyChart:
     ends = sorted({low, high})
     if high < 1.9 * low:  # too near to each other for two labels
         ends = [high]
-    y_axis = _left_axis(values=ends, format=".1~e", grid=False, labelOverlap=False)
+    # As they are set; what is too small to fit beside the curve, as a power of ten.
+    words = "datum.value < 0.001 ? format(datum.value, '.1~e') : format(datum.value, '.2~r')"
+    y_axis = _left_axis(values=ends, labelExpr=words, grid=False, labelOverlap=False)
     line = (
         alt.Chart(epochs)
         .mark_line(

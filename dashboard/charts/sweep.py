@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dashboard.charts.frame import AnyChart, finish, haloed, pixels, tooltip
+from dashboard.fields import option_words
 from dashboard.theme import LIGHT, Palette, mix
 
 AXIS = 66  # pixels from one axis of the parallel coordinates to the next
@@ -92,7 +94,7 @@ def importance_bars(shares: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyCha
         alt.layer(bars, *names, *words),
         palette,
         title="What mattered",
-        subtitle="Share of each setting in what single settings explain",
+        subtitle="Share of what single settings explain",
         description="; ".join(
             f"{label}: {word}" for label, word in zip(table.label, table.words, strict=True)
         )
@@ -167,7 +169,7 @@ def _axis(values: pd.Series, axis: Mapping[str, Any]) -> tuple[pd.Series, pd.Dat
         options = list(dict.fromkeys([*axis["choices"], *values.dropna().tolist()]))
         place = {option: (i + 0.5) / len(options) for i, option in enumerate(options)}
         ticks = pd.DataFrame(
-            {"position": list(place.values()), "words": [_word(option) for option in options],
+            {"position": list(place.values()), "words": [value_words(option) for option in options],
              "align": "center"}
         )  # fmt: skip
         return values.map(place).astype(float), ticks
@@ -189,17 +191,28 @@ def _axis(values: pd.Series, axis: Mapping[str, Any]) -> tuple[pd.Series, pd.Dat
         del marked[0.5]
     ticks = pd.DataFrame(
         [
-            {"position": position, "words": f"{number:.3g}", "align": align}
+            {"position": position, "words": number_words(number), "align": align}
             for position, (number, align) in marked.items()
         ]
     )
     return place, ticks
 
 
-def _word(option: Any) -> str:
-    if isinstance(option, bool):
-        return "on" if option else "off"
-    return str(option).replace("_", " ").replace(",", ", ") or "none"
+def number_words(number: float) -> str:
+    """Return a number to three digits, never as a power of ten: 0.00001, 0.00447, 5,000."""
+    rounded = float(f"{number:.3g}")
+    return f"{rounded:,.0f}" if rounded.is_integer() else np.format_float_positional(rounded)
+
+
+def value_words(value: Any) -> str:
+    """Return what was tried as people read it; "" for a number that is missing."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, int | float):
+        return number_words(value) if math.isfinite(value) else ""
+    if value in (None, ""):
+        return "none"
+    return option_words(value).replace(",", ", ")
 
 
 def _outcomes(known: pd.DataFrame, metric: str) -> pd.Series:

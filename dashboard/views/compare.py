@@ -71,8 +71,9 @@ def _train(view: View, planned: tuple[Planned, ...], rows: tuple[Reproduced, ...
     with st.container(horizontal=True, vertical_alignment="center"):
         asked = st.button("Train these networks", icon=":material/model_training:", type="primary")
         st.caption(
-            f"{expected.n_to_train} networks, each under the honest order and the published one: "
-            f"about {elements.duration(expected.seconds)}, reckoned from {expected.basis}."
+            f"{expected.n_to_train} trainings, each network under the honest order and the "
+            f"published one: about {elements.duration(expected.seconds)}, reckoned from "
+            f"{expected.basis}."
         )
     if asked:
         try:

@@ -14,6 +14,7 @@ from dashboard.charts.roc import roc
 from dashboard.view import View
 from dashboard.views import live
 from pipeline.errors import NotFoundError
+from pipeline.presets import PRESETS
 from pipeline.runs import Run
 
 MODELS = {
@@ -60,8 +61,9 @@ def show(view: View) -> None:
             "Somebody ended this training early; measured are the best weights until then.",
             icon=":material/stop_circle:",
         )
-    for note in metrics["notes"]:
-        st.caption(note)
+    for note in [_in_file(run, metrics), *metrics["notes"]]:
+        if note:
+            st.caption(note)
     _evidence(metrics)
     elements.method("run")
     live.curves(run.id)
@@ -79,7 +81,26 @@ def _choose(by_id: dict[str, Run]) -> Run:
 
 def _title(run: Run) -> str:
     when = run.created[:16].replace("T", " ")
-    return f"{run.cohort} · {run.preset or 'own settings'} · {when} · {run.state} · {run.id[:8]}"
+    return f"{run.cohort} · {_origin(run)} · {when} · {run.state} · {run.id[:8]}"
+
+
+def _origin(run: Run) -> str:
+    """Return where the settings of a run come from: a preset, a search, or the user."""
+    if run.preset in PRESETS:
+        return PRESETS[run.preset].title
+    return (run.preset or "own settings").replace("sweep ", "best of search ")
+
+
+def _in_file(run: Run, metrics: dict[str, Any]) -> str:
+    """Return how many of the chosen variants have a weight in the file, "" without a file."""
+    counts = [(fold.get("weighted"), fold["selected"]) for fold in metrics["folds"]]
+    if run.settings["encoding"]["weights"] != "file" or any(n is None for n, _ in counts):
+        return ""
+    shares = [f"{n:,} of {of:,}" for n, of in counts]
+    n_variants = shares[0] if len(shares) == 1 else f"Of each fold, {', '.join(shares)}"
+    dropped = run.settings["encoding"]["drop_unweighted"]
+    others = "the others were left out" if dropped else "the others entered with weight 0"
+    return f"{n_variants} chosen variants have a weight in the file; {others}."
 
 
 def _sentence(metrics: dict[str, Any]) -> str:
@@ -108,7 +129,8 @@ def _larger_class(table: list[list[int]]) -> str:
 def _evidence(metrics: dict[str, Any]) -> None:
     colours = elements.palette()
     measured = {"network": metrics["test"], **metrics["baselines"]}
-    left, right = st.columns(2)
+    with st.container(key="wrap_evidence"):
+        left, right = st.columns(2)
     with left:
         elements.chart(confusion(metrics["test"]["confusion"], palette=colours), key="confusion")
         error = metrics["prediction_error"]
@@ -125,7 +147,8 @@ def _evidence(metrics: dict[str, Any]) -> None:
         )
     with right:
         elements.chart(roc(_roc_rows(metrics, measured), palette=colours), key="roc")
-    left, right = st.columns(2)
+    with st.container(key="wrap_intervals"):
+        left, right = st.columns(2)
     majority = metrics["baselines"].get("majority", {}).get("accuracy", {}).get("value")
     for place, metric, words, chance, chance_name in (
         (left, "auc", "AUC", 0.5, "chance"),

@@ -8,11 +8,18 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import controls, elements, loaders, state
-from dashboard.charts.sweep import importance_bars, parallel_coordinates, sweep_history
+from dashboard.charts.sweep import (
+    importance_bars,
+    number_words,
+    parallel_coordinates,
+    sweep_history,
+    value_words,
+)
 from dashboard.view import View
+from dashboard.views import training_form
 from pipeline import jobs
 from pipeline.errors import NotFoundError, PipelineError, StaleArtifactError
-from pipeline.settings import AnalysisSettings
+from pipeline.settings import AnalysisSettings, with_changes
 from pipeline.settings.sweep import (
     DEFAULT_FIELDS,
     RANGES,
@@ -22,7 +29,7 @@ from pipeline.settings.sweep import (
     from_parameter,
 )
 from pipeline.sweep import Sweep, list_sweeps, read_sweep, submit_sweep
-from pipeline.sweep.stored import job_id
+from pipeline.sweep.stored import LEAST_FOR_IMPORTANCE, job_id
 
 ACTIVE = {"queued", "running"}
 STATES = {
@@ -34,6 +41,7 @@ STATES = {
     "interrupted": ":material/power_off: was interrupted",
 }
 OUTCOMES = {"complete": "ended", "pruned": "given up", "failed": "failed"}
+SAMPLERS = {"tpe": "Guided (TPE)", "random": "Random"}
 _FORM = (("minutes", "trials"), ("sampler", "metric"), ("prune", "parallel"))
 
 
@@ -44,14 +52,13 @@ def show_sweep(view: View, settings: AnalysisSettings | None = None) -> None:
     """
     st.subheader("Search for good settings")
     asked = _form()
-    left, right = st.columns([1, 3], vertical_alignment="center")
-    start = left.button(
+    start = st.button(
         "Start the search", icon=":material/travel_explore:", disabled=asked is None,
         key="start_sweep",
     )  # fmt: skip
-    right.caption(
-        "Every trial is judged on validation people; test people are set aside until the best "
-        "settings are trained as an ordinary run."
+    st.caption(
+        "What is not tried stays as the form above has it. Every trial is judged on validation "
+        "people; test people are set aside until the best settings are trained as an ordinary run."
     )
     if start and asked is not None:
         _submit(view, settings or view.settings, asked)
@@ -72,42 +79,52 @@ def _form() -> SweepSettings | None:
     for names in _FORM:
         for place, name in zip(st.columns(len(names)), names, strict=True):
             with place:
+                if name == "sampler":
+                    changes["sweep.sampler"] = _sampler(defaults.sampler)
+                    continue
                 changes |= controls.settings_widgets(
-                    SweepSettings, "sweep", defaults, only=(name,)
+                    SweepSettings, "sweep", defaults, only=(name,),
+                    notes={"minutes": ":gray[in minutes]"},
                 )  # fmt: skip
     chosen = st.multiselect(
         "What is tried",
         list(RANGES),
         default=list(DEFAULT_FIELDS),
-        format_func=_with_range,
+        format_func=_label,
         key="sweep.fields",
         bind="query-params",
-        help=SweepSettings.model_fields["fields"].description,
+        help="Each has a range of its own, told below; the command line can narrow it.",
     )
     if not chosen:
         elements.problem("A search needs something to try; choose one setting or more.")
         return None
+    ranges = "; ".join(f"{_label(name)}: {_range_words(RANGES[name])}" for name in chosen)
+    st.caption(f"{ranges}.")
     own = {name.partition(".")[2]: value for name, value in changes.items()}
     return SweepSettings(**own, fields=tuple(chosen))
 
 
-def _with_range(name: str) -> str:
-    return f"{RANGES[name].label} ({_range_words(RANGES[name])})"
+def _sampler(default: str) -> str:
+    """Draw how settings are proposed, in words of its own: the one of the command line is TPE."""
+    extra: Any = SweepSettings.model_fields["sampler"].json_schema_extra
+    return st.segmented_control(
+        extra["label"], list(SAMPLERS), default=default, required=True, width="stretch",
+        format_func=SAMPLERS.__getitem__, key="sweep.sampler", bind="query-params",
+        help="Guided: ten guesses, then near what did well (TPE, a tree of Parzen estimators). "
+        "Random: every trial a guess.",
+    )  # fmt: skip
+
+
+def _label(name: str) -> str:
+    return RANGES[name].label
 
 
 def _range_words(one: Range) -> str:
     if one.kind == "choice":
-        return ", ".join(_word(choice) for choice in one.choices)
-    return f"{one.low:g} to {one.high:g}"
-
-
-def _word(value: Any) -> str:
-    """Return what was tried in words."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    if isinstance(value, float):
-        return "" if value != value else f"{value:.3g}"
-    return "none" if value in (None, "") else str(value).replace("_", " ")
+        # Sizes of several layers have commas of their own.
+        words = [value_words(choice).replace(", ", " and ") for choice in one.choices]
+        return f"{', '.join(words[:-1])} or {words[-1]}"
+    return f"{number_words(one.low)} to {number_words(one.high)}"
 
 
 def _submit(view: View, settings: AnalysisSettings, asked: SweepSettings) -> None:
@@ -156,7 +173,8 @@ def _draw(view: View, sweep: Sweep) -> None:
         return
     trials, asked = sweep.table(), sweep.asked
     palette = elements.palette()
-    left, right = st.columns([3, 2])
+    with st.container(key="wrap_sweep"):
+        left, right = st.columns([3, 2])
     with left:
         made = sweep_history(trials, asked.metric, palette=palette)
         elements.chart(made, key=f"history-{sweep.id}")
@@ -166,7 +184,7 @@ def _draw(view: View, sweep: Sweep) -> None:
             shares = pd.DataFrame({"label": labels, "share": list(sweep.importance.values())})
             elements.chart(importance_bars(shares, palette=palette), key=f"weights-{sweep.id}")
         else:
-            st.caption("What mattered is told from ten trials on.")
+            st.caption(_too_few(trials))
     if (trials["state"] != "failed").any():
         made = parallel_coordinates(trials, sweep.axes(), asked.metric, palette=palette)
         elements.chart(made, key=f"trials-{sweep.id}")
@@ -177,7 +195,7 @@ def _draw(view: View, sweep: Sweep) -> None:
 def _said(view: View, sweep: Sweep) -> None:
     best = sweep.best
     name = {"auc": "AUC", "loss": "loss"}[sweep.asked.metric]
-    text = f"Search `{sweep.id}` {STATES[sweep.state]}: {len(sweep.trials):,} trials"
+    text = f"Search `{sweep.id[:8]}` {STATES[sweep.state]}: {len(sweep.trials):,} trials"
     text += f" in {elements.duration(sweep.spent_s)}"
     if best is not None:
         text += f"; best {name} {best.value:.3f} (trial {best.number})"
@@ -189,11 +207,12 @@ def _said(view: View, sweep: Sweep) -> None:
             jobs.resume(loaders.cache(), job_id(sweep.id))
             jobs.ensure_worker(loaders.cache())
             st.rerun()
-        if best is not None:
-            st.button(
-                "Fill in the best", icon=":material/input:", key=f"fill-{sweep.id}",
-                on_click=_fill_in, args=(best.parameters,),
-            )  # fmt: skip
+        if best is not None and st.button(
+            "Fill in the best", icon=":material/input:", key=f"fill-{sweep.id}",
+            on_click=_fill_in, args=(sweep, best.parameters),
+            help="The form above becomes that of the best trial.",
+        ):  # fmt: skip
+            st.rerun()  # the form lies outside what is drawn anew while a search is at work
         if sweep.run:
             st.page_link(
                 view.pages["run"], label="Its run, with test people", icon=":material/monitoring:",
@@ -201,11 +220,25 @@ def _said(view: View, sweep: Sweep) -> None:
             )  # fmt: skip
 
 
-def _fill_in(parameters: dict[str, Any]) -> None:
-    """Set the widgets of the form to what the best trial had."""
-    for name, value in parameters.items():
+def _too_few(trials: pd.DataFrame) -> str:
+    """Return why it is not told what mattered, and what helps."""
+    n_ended = int((trials["state"] == "complete").sum())
+    if n_ended >= LEAST_FOR_IMPORTANCE:
+        return "What mattered cannot be told from these trials; more of them go on with the search."
+    return (
+        f"What mattered is told once {LEAST_FOR_IMPORTANCE} trials have come to their end; so far "
+        f"{n_ended} did."
+    )
+
+
+def _fill_in(sweep: Sweep, parameters: dict[str, Any]) -> None:
+    """Set the form to what the best trial had: what the search started from, and what it tried."""
+    changes = {name: from_parameter(value) for name, value in parameters.items()}
+    preset = training_form.preset_of(sweep.base) or state.get("preset_chosen") or ""
+    training_form.adopt(preset, with_changes(sweep.base, changes))
+    for name, value in changes.items():
         stage, _, field = name.partition(".")
-        controls.fill_in(stage, STAGES[stage], {field: from_parameter(value)})
+        controls.fill_in(stage, STAGES[stage], {field: value})
 
 
 def _table(sweep: Sweep, trials: pd.DataFrame) -> pd.DataFrame:
@@ -223,5 +256,5 @@ def _table(sweep: Sweep, trials: pd.DataFrame) -> pd.DataFrame:
         }
     )
     for one in sweep.asked.ranges():
-        table[one.label] = [_word(value) for value in ordered[one.name]]
+        table[one.label] = [value_words(value) for value in ordered[one.name]]
     return table.assign(Why=ordered["reason"])

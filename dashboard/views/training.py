@@ -26,7 +26,8 @@ def show(view: View) -> None:
     """Draw the page."""
     st.title("What shall the network see, and how shall it learn?")
     strip.show(view)
-    left, right = st.columns([2, 3], gap="medium")
+    with st.container(key="wrap_training"):
+        left, right = st.columns([2, 3], gap="medium")
     with left:
         form = training_form.ask(view)
     with right:

@@ -83,14 +83,28 @@ def ask(view: View) -> Form:
 
 
 def adopt(preset: str, settings: AnalysisSettings) -> None:
-    """Fill the form in from settings, such as a run's; before it is drawn."""
+    """Fill the form in from settings, such as a run's; before it is drawn.
+
+    The file of weights stays as it is: settings that were asked for name the copy that was kept.
+    """
     _choose(preset if preset in PRESETS else FIRST)
     values = {
         f"{stage}.{field}": getattr(getattr(settings, stage), field)
         for stage in _STAGES
         for field in _CLASSES[stage].model_fields
     }
+    del values[WEIGHTS_FILE]
     _fill_in(values)
+
+
+def preset_of(settings: AnalysisSettings) -> str:
+    """Return the preset that has set these settings, "" where they are like none."""
+    held = settings.model_dump()
+    for name, preset in PRESETS.items():
+        parts = ((key.partition("."), value) for key, value in preset.changes.items())
+        if all(held[stage][field] == value for (stage, _, field), value in parts):
+            return name
+    return ""
 
 
 def weights_problem(text: str) -> str:
@@ -191,10 +205,16 @@ def _preset_values(preset: str) -> dict[str, Any]:
 
 def _in_words(note: str) -> str:
     """Return a note with titles and labels in place of the names that the command line knows."""
-    names = {name: f"“{preset.title}”" for name, preset in PRESETS.items()}
+    names = {name: _as_words(preset.title) for name, preset in PRESETS.items()}
     names |= {name: field.label.lower() for name, field in _FIELDS.items()}
-    return re.sub(r"\b[a-z0-9]+(?:[_.][a-z0-9]+)+\b", lambda found: names.get(found[0], found[0]),
-                  note)  # fmt: skip
+    words = re.sub(r"\b[a-z0-9]+(?:[_.][a-z0-9]+)+\b", lambda found: names.get(found[0], found[0]),
+                   note)  # fmt: skip
+    return words[:1].upper() + words[1:]
+
+
+def _as_words(title: str) -> str:
+    """Return a title within a sentence: what begins with an article needs no quotation marks."""
+    return f"the {title[4:]}" if title.startswith("The ") else f"“{title}”"
 
 
 def _changed_elsewhere(view: View, preset: str) -> list[str]:

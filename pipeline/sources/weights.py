@@ -2,7 +2,8 @@
 
 A header line names the columns; they may be parted by tabs, commas, semicolons or blanks. One
 column names the variant, by chromosome, position, REF and ALT (`1_12345_A_G`, with or without
-`chr`, also parted by `:` or `-`) or by its ID; one holds its weight.
+`chr`, also parted by `:` or `-`) or by its ID; one holds its weight. Chromosome, position, REF and
+ALT may also be four columns.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ VARIANT_NAMES = (
 WEIGHT_NAMES = (
     "weight", "weights", "input_weight", "connection_weight", "connection_weights", "w", "value",
     "importance", "score", "effect_weight", "beta", "coefficient", "coef",
+)  # fmt: skip
+# Names of the four columns that together name a variant.
+PLACE_NAMES = (
+    ("chrom", "chr", "chromosome"), ("pos", "position", "bp"), ("ref", "reference", "ref_allele"),
+    ("alt", "alternate", "alt_allele"),
 )  # fmt: skip
 _PLACE = r"^(?:chr)?(?P<chrom>.+)[_:-](?P<pos>[0-9]+)[_:-](?P<ref>[^_:-]+)[_:-](?P<alt>[^_:-]+)$"
 _GZIP = b"\x1f\x8b"
@@ -67,14 +73,14 @@ class MatchedWeights:
 def read_weights(path: Path) -> WeightTable:
     """Return the weights of a table, plain or gzipped.
 
-    The variant column is found by name, else it is the first that is not numeric; the weight
-    column is found by name, else it is the only numeric one. A missing weight is none; a sign is
-    kept.
+    The variant column is found by name, or made of chrom, pos, ref and alt; else it is the first
+    that is not numeric. The weight column is found by name, else it is the only numeric one. A
+    missing weight is none; a sign is kept.
 
     Raises `InputError` when the file is absent or no table, a column cannot be found, a weight is
     no finite number, or a variant has two weights.
     """
-    rows = _read(path)
+    rows = _with_one_name(_read(path))
     header = list(rows.columns)
     variant = named(header, VARIANT_NAMES)
     weight = named([name for name in header if name != variant], WEIGHT_NAMES)
@@ -172,6 +178,16 @@ def _read(path: Path) -> pd.DataFrame:
             f"{ragged} has {len(rows[ragged - 2])}; mend that row."
         )
     return pd.DataFrame(rows, columns=header, dtype="str")
+
+
+def _with_one_name(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with chrom, pos, ref and alt joined to one column, where there are these."""
+    found = [named(list(rows.columns), names) for names in PLACE_NAMES]
+    columns = [name for name in found if name is not None]
+    if len(columns) < len(PLACE_NAMES) or VARIANT_NAMES[0] in rows:
+        return rows
+    joined = rows[columns].apply(lambda cells: cells.str.strip()).agg("_".join, axis=1)
+    return rows.drop(columns=columns).assign(**{VARIANT_NAMES[0]: joined})
 
 
 def _is_missing(column: pd.Series) -> pd.Series:

@@ -12,19 +12,20 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.engine import executor
+from pipeline.engine import LOCAL, engine_address, executor
 from pipeline.errors import EmptyResultError, PipelineError, SettingsError, StaleArtifactError
-from pipeline.processes import InProcess
+from pipeline.processes import FreshProcesses, default_workers
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.settings import with_changes
 from pipeline.settings.sweep import SweepSettings, from_parameter, to_parameter
 from pipeline.submit import submit_training
 from pipeline.sweep.people import set_aside
 from pipeline.sweep.stored import Sweep, Trial, append_trial, read_sweep, update
-from pipeline.sweep.trial import run_trial
+from pipeline.sweep.trial import on_cores, run_trial
 
 POLL_S = 0.1
 IMPORTANCE_EVERY = (10, 100)  # trials, up to a hundred and from then on
@@ -67,7 +68,9 @@ def run_sweep(
     sweep = read_sweep(cache, sweep.id)
     begun = clock() - sweep.spent_s
     sweep = update(sweep, sweep=asked.model_dump(mode="json"), is_finished=False)
-    with _pool(asked.parallel, sweep) as (pool, n_slots), _at_work(sweep) as mark:
+    with _pool(asked.parallel, sweep) as (pool, n_slots, n_cores), _at_work(sweep) as mark:
+        if n_cores:
+            try_out = partial(on_cores, n_cores, try_out)
         search = _Search(cache, sweep, asked, pool, n_slots, try_out, mark)
         while search.ask(asked.minutes * 60 - (clock() - begun)):
             on_progress(_progress(search.sweep, asked, clock() - begun))
@@ -169,7 +172,9 @@ class _Search:
         append_trial(self.sweep, trial)
         trials = sorted([*self.sweep.trials, trial], key=lambda one: one.number)
         self.sweep = replace(self.sweep, trials=tuple(trials))
-        if len(trials) % IMPORTANCE_EVERY[len(trials) > 100] == 0:
+        is_due = len(trials) % IMPORTANCE_EVERY[len(trials) > 100] == 0
+        # The first time as soon as enough have ended, however many were given up before.
+        if is_due or (not self.sweep.importance and len(trials) < IMPORTANCE_EVERY[1]):
             self.sweep = _weighed(self.sweep, self._asked)
 
 
@@ -195,15 +200,30 @@ def _weighed(sweep: Sweep, asked: SweepSettings) -> Sweep:
 
 
 @contextmanager
-def _pool(parallel: int, sweep: Sweep) -> Iterator[tuple[Executor, int]]:
-    """Give what runs trials, and how many at once."""
-    with executor(parallel, "pipeline.sweep.trial", sweep.folder) as (pool, n_slots):
-        if not isinstance(pool, InProcess):
-            yield pool, n_slots
-            return
-        # A thread, so that this one can report, and hear of a stop, while the trial runs.
-        with ThreadPoolExecutor(1) as thread:
-            yield thread, 1
+def _pool(parallel: int, sweep: Sweep) -> Iterator[tuple[Executor, int, int]]:
+    """Give what runs trials, how many at once, and the cores of each; 0 where nobody shares."""
+    if engine_address() != LOCAL:
+        with executor(None, "pipeline.sweep.trial", sweep.folder) as (pool, n_slots):
+            yield pool, n_slots, 0
+        return
+    n_slots, n_cores = shared_out(parallel, default_workers())
+    if n_slots > 1:
+        # None of them is this process, whose TensorFlow may have taken all cores by now.
+        with FreshProcesses(n_slots) as processes:
+            yield processes, n_slots, n_cores
+        return
+    # A thread, so that this one can report, and hear of a stop, while the trial runs.
+    with ThreadPoolExecutor(1) as thread:
+        yield thread, 1, 0
+
+
+def shared_out(parallel: int, n_cores: int) -> tuple[int, int]:
+    """Return how many trials run at once and the cores of each: together no more than there are.
+
+    More trials than cores would only wait for each other, and hold memory while they do.
+    """
+    n_slots = max(1, min(parallel, n_cores))
+    return n_slots, max(1, n_cores // n_slots)
 
 
 @contextmanager

@@ -23,13 +23,12 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import TrialState, create_trial
 
 from pipeline.settings.sweep import Range, SweepSettings
-from pipeline.sweep.stored import Trial
+from pipeline.sweep.stored import LEAST_FOR_IMPORTANCE, Trial
 
 GUESSES = 10  # trials that are drawn at random before TPE begins, the base settings among them
 REDRAWN = 30  # tries to find settings that were not tried before
 BEFORE_PRUNING = 5  # trials that end before any is given up
 EPOCHS_BEFORE_PRUNING = 2
-LEAST_FOR_IMPORTANCE = 8
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

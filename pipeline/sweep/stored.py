@@ -39,6 +39,9 @@ _SWEEP_ID = re.compile(r"[0-9a-f]{8,64}")
 _BUDGET = {"minutes", "trials", "parallel"}
 
 
+LEAST_FOR_IMPORTANCE = 8  # trials that came to their end
+
+
 @dataclass(frozen=True)
 class Trial:
     """One trial: what was tried and what came of it.

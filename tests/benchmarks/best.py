@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.best --out best.json [--seeds 101 102 103 104 105]
         [--people 4000] [--test-people 4000] [--genes 1300] [--traits additive recessive ...]
+        [--contestants best final_2d_weighted ...]
 
 Simulates people, genes and diagnoses in memory; chooses variants by the genotypic test of the
 training people; fits every contestant on the training people and tunes it on the validation
@@ -167,6 +168,8 @@ def contestants() -> dict[str, Callable[[Task], np.ndarray]]:
         "boosting": lambda task: _boosting(task, [impute(task, part) for part in range(3)]),
         "boosting_by_gene": lambda task: _boosting(task, [by_gene(task, p) for p in range(3)]),
         "best": _best,
+        "final_2d": lambda task: _preset(task, "final_2d"),
+        "final_2d_weighted": lambda task: _preset(task, "final_2d_weighted"),
     }
 
 
@@ -242,6 +245,25 @@ def _best(task: Task) -> np.ndarray:
         task.x[0], task.y[0], task.x[1], task.y[1], task.groups, BEST_NETWORK, BEST_TRAINING
     )
     return model.predict(task.x[2], batch_size=1024, verbose=0)[:, -1]
+
+
+def _preset(task: Task, name: str) -> np.ndarray:
+    from pipeline.arrangement import arrange
+    from pipeline.encoding import fit_encoding
+    from pipeline.network import build_network
+    from pipeline.presets import apply_preset
+    from pipeline.training import predict_probability, train_network
+
+    settings = apply_preset(name)
+    (fit, watch, test), (y_fit, y_watch, _) = task.x, task.y
+    entered = arrange(
+        fit, y_fit, np.zeros(fit.shape[1]), task.groups, settings.encoding, settings.split.seed
+    )
+    columns = entered.columns
+    encoding = fit_encoding(fit[:, columns], settings.encoding, entered.weights)
+    model = build_network(encoding, settings.network, settings.training.seed)
+    train_network(model, fit[:, columns], y_fit, watch[:, columns], y_watch, settings.training)
+    return predict_probability(model, test[:, columns])
 
 
 def auc(is_case: np.ndarray, score: np.ndarray) -> float:
@@ -338,7 +360,10 @@ def main() -> None:
     parser.add_argument("--genes", type=int, default=1300)
     parser.add_argument("--traits", nargs="+", default=list(TRAITS), choices=list(TRAITS))
     parser.add_argument(
-        "--contestants", nargs="+", default=list(contestants()), choices=list(contestants())
+        "--contestants",
+        nargs="+",
+        choices=list(contestants()),
+        default=[name for name in contestants() if not name.startswith("final_2d")],
     )
     arguments = parser.parse_args()
     if arguments.cohorts:

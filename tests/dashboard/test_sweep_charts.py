@@ -107,7 +107,7 @@ def test_what_lies_outside_its_range_moves_the_end_of_the_axis():
     table = trials(6).assign(**{"training.learning_rate": [0.5, *[1e-3] * 5]})
     table["network.dense"] = ["1000", *table["network.dense"][1:]]
     words = words_in(svg_of(parallel_coordinates(table, AXES)))
-    assert {"0.5", "1e-05", "1000", "none", "128, 32", "on", "off", "Learning rate"} <= set(words)
+    assert {"0.5", "0.00001", "1000", "none", "128, 32", "on", "off", "Learning rate"} <= set(words)
 
 
 def test_a_trial_without_a_number_leaves_out_that_axis():

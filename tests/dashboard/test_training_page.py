@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -245,6 +246,24 @@ def test_notes_speak_of_labels_and_titles(show) -> None:
         assert "final_2d" not in told
         assert "network." not in told
     assert "kind of dropout, attention" in told
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_note_reads_without_names_of_the_command_line(name) -> None:
+    told = training_form._in_words(PRESETS[name].note)
+    known = {*PRESETS, *names_of_settings()}
+    assert not [word for word in re.findall(r"[a-z0-9_.]+", told) if "_" in word and word in known]
+    assert not re.search(r"\b[a-z]+_[a-z0-9_]+|\b[a-z]{3,}\.[a-z_]+", told)
+    assert told[0].isupper() or not told[0].isalpha()
+    assert "“The" not in told
+    assert told.endswith(".")
+
+
+def test_a_preset_is_known_by_what_it_sets() -> None:
+    for name in ("quick", "best", "published_script"):
+        assert training_form.preset_of(apply_preset(name)) == name
+    changed = with_changes(apply_preset("quick"), {"network.filters": 5})
+    assert training_form.preset_of(changed) == ""
 
 
 def test_changes_are_marked_at_the_field_and_listed(show, asked) -> None:
