@@ -171,8 +171,10 @@ def test_figure_2_is_the_final_network_to_its_last_epoch():
 
 
 def test_the_repaired_network_keeps_the_shape_of_the_final_one():
-    repaired = apply_preset("final_2d_weighted")
-    assert repaired.network == apply_preset("final_2d").network
+    repaired, final = apply_preset("final_2d_weighted"), apply_preset("final_2d").network
+    pooled_first = final.model_copy(update={"norm_after_pool": True})
+    assert repaired.network == pooled_first
+    assert apply_preset("final_2d_fast").network == pooled_first
     encoding = repaired.encoding
     assert (encoding.weights, encoding.order) == ("logistic_l1", "gene")
     assert encoding.drop_unweighted

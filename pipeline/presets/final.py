@@ -45,12 +45,20 @@ FINAL = (
         "Final 2D network, repaired",
         "The shape of final_2d, but each variant is multiplied by the root of its weight in an L1 "
         "regression of the training people, variants of weight 0 are left out, and those of a "
-        "gene lie beside each other. Not the paper's: its script has weights and never uses them.",
+        "gene lie beside each other. It learns slower, and the epoch of the highest validation AUC "
+        "is kept. Not the paper's: its script has weights and never uses them.",
         "final",
+        # Tried on three simulated cohorts of two traits: test AUC minus that of L1 regression is
+        # -0.031 with the paper's learning rate and rule, -0.019 with the rule alone changed, -0.009
+        # with the rate alone, -0.008 with both, -0.004 when it also pools first.
         **_SHAPE,
         encoding__order="gene",
         encoding__weights="logistic_l1",
         encoding__drop_unweighted=True,
+        network__norm_after_pool=True,
+        training__learning_rate=3e-4,
+        training__patience=10,
+        training__keep="auc",
     ),
     paper_preset(
         "figure2",
