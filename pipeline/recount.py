@@ -24,25 +24,32 @@ def recount(
     filtered: Filtered,
     people: Sequence[np.ndarray],
     on_progress: OnProgress = silent,
+    labels: Sequence[np.ndarray] | None = None,
 ) -> list[Filtered]:
     """Return the kept variants with the counts of each set of people alone.
 
     Each of `people` is bool (n_people of the cohort,); who is neither case nor control does not
     count. All sets are counted in one pass over the BLOBs; counts are kept on disk for each set
-    and set of variants.
+    and set of variants. `labels`, bool (n_people of the cohort,) for each set, say who is taken for
+    a case in place of the diagnoses; such counts are not kept.
     """
-    sets = [
-        chosen & cohort.is_in(diagnoses)
-        for chosen in people
+    case, control = (
+        cohort.is_in(diagnoses)
         for diagnoses in (filtered.definition.case, filtered.definition.control)
+    )
+    sets = [
+        chosen & (case | control) & side
+        for chosen, is_case in zip(people, labels or [case] * len(people), strict=True)
+        for side in (is_case, ~is_case)
     ]
-    counts = _counts(cohort, filtered.kept, sets, on_progress, "counting genotypes")
+    keep = labels is None
+    counts = _counts(cohort, filtered.kept, sets, on_progress, "counting genotypes", keep)
     on_sex = filtered.sex_counts.rows
     by_sex = None
     if len(on_sex):
         sex = cohort.samples["sex"].to_numpy()
         sexed = [chosen & (sex == name) for chosen in sets for name in SEXES]
-        by_sex = _counts(cohort, filtered.kept[on_sex], sexed, on_progress, "counting by sex")
+        by_sex = _counts(cohort, filtered.kept[on_sex], sexed, on_progress, "counting by sex", keep)
         by_sex = by_sex.reshape(len(on_sex), len(people), 2, len(SEXES), 4)
     recounted = []
     for i, chosen in enumerate(people):
@@ -81,13 +88,17 @@ def _counts(
     sets: list[np.ndarray],
     on_progress: OnProgress,
     phase: str,
+    keep: bool,
 ) -> np.ndarray:
-    """Return int32 (n_variants, n_sets, 4), from disk where these sets were counted before."""
+    """Return int32 (n_variants, n_sets, 4), from disk where these sets were counted before.
+
+    Without `keep` the disk is neither read nor written.
+    """
     folder = cohort.store.path.parent / "counts"
     paths = [folder / f"{_key(cohort, variants, chosen)}.npy" for chosen in sets]
     counts = np.empty((len(variants), len(sets), 4), np.int32)
-    missing = []
-    for i, path in enumerate(paths):
+    missing = [] if keep else list(range(len(sets)))
+    for i, path in enumerate(paths if keep else []):
         try:
             counts[:, i] = np.load(path)
         except (OSError, ValueError, EOFError):  # absent, or cut off by a full disk: count again
@@ -102,6 +113,8 @@ def _counts(
         counts[rows[:, None], missing] = count_genotypes(packed, masks)
         done += len(rows)
         clock.report(done / len(variants), f"{done:,} of {len(variants):,} variants")
+    if not keep:
+        return counts
     folder.mkdir(exist_ok=True)
     for i in missing:
         with written_beside(paths[i]) as beside, beside.open("wb") as handle:

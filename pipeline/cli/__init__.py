@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli import (
+    audit_verbs,
     cohort_verbs,
     export_verbs,
     gene_verbs,
@@ -28,6 +29,7 @@ from pipeline.files import cache_dir
 _VERBS = (
     *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
     *run_verbs.VERBS, *reproduce_verbs.VERBS, *sweep_verbs.VERBS, *predict_verbs.VERBS,
+    *audit_verbs.VERBS,
 )  # fmt: skip
 
 

@@ -209,7 +209,7 @@ def _settings(asked: argparse.Namespace) -> None:
     )
 
 
-def _counted(asked: argparse.Namespace, settings: AnalysisSettings) -> Cohort:
+def counted(asked: argparse.Namespace, settings: AnalysisSettings) -> Cohort:
     """Return the cohort asked for, counted over the people kept."""
     from pipeline.cohort import open_cohort
     from pipeline.samples import with_people
@@ -264,7 +264,7 @@ def _quality(asked: argparse.Namespace) -> None:
     from pipeline.quality import filter_variants
 
     settings = analysis_settings(asked)
-    cohort = _counted(asked, settings)
+    cohort = counted(asked, settings)
     filtered = filter_variants(cohort, settings.quality, settings.people)
     warn_of_guess(filtered.definition)
     value = filtered.as_dict() | {
@@ -317,7 +317,7 @@ def _associate(asked: argparse.Namespace) -> None:
     settings = analysis_settings(asked)
     how = settings.association
     out = existing_parent(asked.out) if asked.out else None
-    cohort = _counted(asked, settings)
+    cohort = counted(asked, settings)
     filtered = filter_variants(cohort, settings.quality, settings.people)
     warn_of_guess(filtered.definition)
     regression = regress(cohort, filtered, how, reporter()) if how.test == "logistic" else None

@@ -47,6 +47,15 @@ def warn_of_guess(definition: CaseDefinition) -> None:
         )
 
 
+def interval(found: dict[str, float | None]) -> str:
+    """Return a value and its limits in words, "none" where there is no value."""
+    if found["value"] is None:
+        return "none"
+    low, high = found["low"], found["high"]
+    limits = f" ({low:.3f}-{high:.3f})" if low is not None and high is not None else ""
+    return f"{found['value']:.3f}{limits}"
+
+
 def reporter() -> OnProgress:
     """Return a reporter: one moving line on a terminal, a line a phase elsewhere."""
     last_phase = ""

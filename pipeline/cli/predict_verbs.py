@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.options import add_people, existing_parent, people_settings
-from pipeline.cli.output import Verb, emit, reporter, warn
-from pipeline.cli.run_verbs import _interval as interval
+from pipeline.cli.output import Verb, emit, interval, reporter, warn
 
 
 def _predict_arguments(sub: argparse.ArgumentParser) -> None:

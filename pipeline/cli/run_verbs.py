@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pipeline.cli.options import add_name, add_settings, analysis_settings
-from pipeline.cli.output import Verb, emit, reporter
+from pipeline.cli.output import Verb, emit, interval, reporter
 
 
 def _train_arguments(sub: argparse.ArgumentParser) -> None:
@@ -55,18 +55,10 @@ def _lines(shown: dict[str, Any]) -> list[str]:
         for name, measured in {"network": metrics["test"], **metrics["baselines"]}.items():
             accuracy, auc = measured["accuracy"], measured["auc"]
             lines.append(
-                f"{name:17} accuracy {_interval(accuracy)}  AUC {_interval(auc)}  "
+                f"{name:17} accuracy {interval(accuracy)}  AUC {interval(auc)}  "
                 f"of {measured['n']:,} test people"
             )
     return lines
-
-
-def _interval(interval: dict[str, float | None]) -> str:
-    if interval["value"] is None:
-        return "none"
-    low, high = interval["low"], interval["high"]
-    limits = f" ({low:.3f}-{high:.3f})" if low is not None and high is not None else ""
-    return f"{interval['value']:.3f}{limits}"
 
 
 def _runs(asked: argparse.Namespace) -> None:

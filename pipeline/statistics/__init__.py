@@ -27,6 +27,13 @@ from pipeline.statistics.association import (
     trend,
 )
 from pipeline.statistics.chi_squared import chi_squared_neg_log10_p
+from pipeline.statistics.classification import (
+    Calibration,
+    Calls,
+    calibration,
+    calls,
+    liability_r2,
+)
 from pipeline.statistics.exact import fisher_2x2, fisher_2x3, hwe_exact
 from pipeline.statistics.intervals import Interval, auc_delong, auc_difference, wilson
 from pipeline.statistics.multiple import (
@@ -42,6 +49,8 @@ from pipeline.statistics.x_chromosome import (
 __all__ = [
     "TABLES",
     "TESTS",
+    "Calibration",
+    "Calls",
     "Interval",
     "OddsRatio",
     "Table",
@@ -54,6 +63,8 @@ __all__ = [
     "auc_delong",
     "auc_difference",
     "bonferroni_neg_log10",
+    "calibration",
+    "calls",
     "chi_squared_neg_log10_p",
     "dominant",
     "expected_too_small",
@@ -65,6 +76,7 @@ __all__ = [
     "genotypic",
     "genotypic_df4",
     "hwe_exact",
+    "liability_r2",
     "n_discoveries",
     "recessive",
     "table_too_small",
