@@ -206,5 +206,6 @@ def _write_predictions(
 
 
 def _write_parquet(frame: pd.DataFrame, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as beside:
         frame.to_parquet(beside, index=False)

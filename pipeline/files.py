@@ -77,6 +77,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
     `durable` also waits for the disk, so that the text outlives a power cut.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     with (
         written_beside(path, durable=durable) as beside,
         beside.open("w", encoding="utf-8", newline="\n") as stream,
@@ -91,9 +92,9 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 def written_beside(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give the name of a file to write, which becomes `path` in one step at the end.
 
-    When writing fails nothing is left of it. `durable` waits until the new name is on the disk.
+    When writing fails nothing is left of it. `durable` waits until the new name is on the disk. The
+    folder has to be there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = _beside(path)
     try:
         yield beside

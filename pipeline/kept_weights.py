@@ -47,6 +47,7 @@ def keep_weights(cache: Path, settings: AnalysisSettings) -> AnalysisSettings:
     data = path.read_bytes()
     words = re.sub(r"[^A-Za-z0-9._-]", "_", path.name)[-40:]
     name = f"{hashlib.sha256(data).hexdigest()[:12]}-{words}"
+    _folder(cache).mkdir(parents=True, exist_ok=True)
     with written_beside(_folder(cache) / name) as beside:
         beside.write_bytes(data)
     return _named(settings, name)

@@ -273,6 +273,7 @@ def _save(path: Path, known: np.ndarray) -> None:
     theirs = _load(path, len(known))
     new = np.flatnonzero((known["state"] == _UNKNOWN) & (theirs["state"] != _UNKNOWN))
     known[new] = theirs[new]
+    path.parent.mkdir(exist_ok=True)
     with written_beside(path) as beside, beside.open("wb") as handle:
         np.save(handle, known)
     forget_oldest(path.parent, "*.npy", _BYTES_KEPT, path)

@@ -109,6 +109,7 @@ class Checkpoint:
             "parts": {part: len(arrays) for part, arrays in parts.items()},
         }  # fmt: skip
         try:
+            self._path.parent.mkdir(exist_ok=True)
             with (
                 written_beside(self._path) as beside,
                 zipfile.ZipFile(beside, "w", zipfile.ZIP_STORED) as archive,

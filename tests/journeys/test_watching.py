@@ -39,7 +39,7 @@ def test_two_people_watch_and_one_stops(simulated, visit):
             one.until(lambda one=one: "was stopped" in one.text(), "the end")
             one.see(CURVES)
         assert jobs.job(simulated.cache, run_id).state == "cancelled"
-        other.page.get_by_role("button", name="Start it again").click()
+        other.page.get_by_role("button", name="Go on from its last epoch").click()
         other.until(lambda: "Stop" in other.text(), "the training again")
     finally:
         jobs.cancel(simulated.cache, run_id)
