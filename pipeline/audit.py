@@ -215,9 +215,9 @@ def _selections(
         try:
             found.append(select(cohort, counts, positions, settings.selection, settings.quality))
         except EmptyResultError:
+            if not found and labels[0] is plan.is_case:
+                raise  # the honest order has nothing to audit
             found.append(None)
-    if found[0] is None and labels[0] is plan.is_case:
-        select(cohort, counted[0], looked_at[0], settings.selection, settings.quality)  # says why
     n = len(PROTOCOLS)
     return [found[i : i + n] for i in range(0, len(found), n)]
 

@@ -95,10 +95,10 @@ def _counts(
     Without `keep` the disk is neither read nor written.
     """
     folder = cohort.store.path.parent / "counts"
-    paths = [folder / f"{_key(cohort, variants, chosen)}.npy" for chosen in sets]
+    paths = [folder / f"{_key(cohort, variants, chosen)}.npy" for chosen in sets if keep]
     counts = np.empty((len(variants), len(sets), 4), np.int32)
     missing = [] if keep else list(range(len(sets)))
-    for i, path in enumerate(paths if keep else []):
+    for i, path in enumerate(paths):
         try:
             counts[:, i] = np.load(path)
         except (OSError, ValueError, EOFError):  # absent, or cut off by a full disk: count again
