@@ -10,9 +10,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +27,14 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 _CONNECT_S = 10
-_IMPORT_S = 120  # a worker's first import, from a busy shared disk
+_POLL_S = 0.05
+_RESULT_S = 60.0
+_LOOK_FOR_WORKERS_S = 5.0
+_GONE_S = 60.0  # a batch system starts a worker anew, but not at once
+_LOST = (
+    "A cluster needs workers until the work is done, but they, or their scheduler, have gone; "
+    "start them (dask worker) and ask again."
+)
 
 
 def engine_address(asked: str | None = None) -> str:
@@ -54,24 +64,101 @@ def executor(
 
 
 class OnCluster(Executor):
-    """Runs calls on Dask workers; what a lost worker had begun is run again on another."""
+    """Runs calls on Dask workers; what a lost worker had begun is run again on another.
+
+    Dask's own executor waits for ever on a result whose way here broke once (distributed 2026.7,
+    `cfexecutor._cascade_future` ends without telling its future). Here one thread looks at what has
+    ended and asks for a result again until it comes, or until no worker is left.
+    """
 
     def __init__(self, client: Client):
-        self._tasks = client.get_executor(pure=False)
-        self._futures: list[Future] = []
+        self._client = client
+        self._open: dict[Any, Future] = {}
+        self._lock = threading.Lock()
+        self._collector: threading.Thread | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Return the future result of `fn(*args, **kwargs)`."""
-        future = self._tasks.submit(fn, *args, **kwargs)
-        self._futures.append(future)
+        task = self._client.submit(partial(fn, **kwargs), *args, pure=False)
+        future: Future = Future()
+        with self._lock:
+            self._open[task] = future
+            if self._collector is None:
+                self._collector = threading.Thread(target=self._collect, daemon=True)
+                self._collector.start()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more calls; with `cancel_futures` drop those that have not begun."""
-        if cancel_futures:
-            for future in self._futures:
-                future.cancel()
-        self._tasks.shutdown(wait=wait)
+        """Wait for what was submitted; with `cancel_futures` drop it, though what runs runs on."""
+        with self._lock:
+            dropped = dict(self._open) if cancel_futures else {}
+            for task in dropped:
+                del self._open[task]
+            collector = self._collector
+        if dropped:
+            self._client.cancel(list(dropped))
+        for future in dropped.values():
+            future.cancel()
+            future.set_running_or_notify_cancel()  # wakes who waits
+        if wait and collector is not None:
+            collector.join()
+
+    def _collect(self) -> None:
+        """Hand over results until none is open."""
+        seen_at = asked_at = time.monotonic()
+        while True:
+            with self._lock:
+                tasks = list(self._open)
+                if not tasks:
+                    self._collector = None
+                    return
+            for task in tasks:
+                if task.status != "pending":
+                    self._hand_over(task)
+            moment = time.monotonic()
+            if moment - asked_at > _LOOK_FOR_WORKERS_S:
+                asked_at = moment
+                if self._has_workers():
+                    seen_at = moment
+                elif moment - seen_at > _GONE_S:
+                    self._give_up()
+            time.sleep(_POLL_S)
+
+    def _hand_over(self, task: Any) -> None:
+        """Give the result or the error of a task that has ended; next time, if it got lost."""
+        error: BaseException | None = None
+        result = None
+        if task.status == "error":
+            error = task.exception()
+        elif task.status == "cancelled":
+            error = EngineError(_LOST)
+        else:
+            try:
+                result = task.result(timeout=_RESULT_S)
+            except Exception as problem:  # noqa: BLE001 - the task's own, or that of the way here
+                if task.status != "error":
+                    return
+                error = problem
+        with self._lock:
+            future = self._open.pop(task, None)
+        if future is None:
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def _has_workers(self) -> bool:
+        try:
+            return bool(self._client.nthreads())
+        except OSError:  # TimeoutError is one
+            return False
+
+    def _give_up(self) -> None:
+        with self._lock:
+            left, self._open = self._open, {}
+        for future in left.values():
+            future.set_exception(EngineError(_LOST))
 
 
 def connect(address: str, timeout_s: float) -> Client:

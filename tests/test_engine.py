@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
 
 import distributed
@@ -48,7 +49,10 @@ class Cluster:
         return process
 
     def add_worker(self) -> subprocess.Popen:
-        return self._start("worker", self.address, "--no-nanny", "--nthreads", "1")
+        # Without a limit: Dask shares the machine's memory out by cores, and of many cores a share
+        # is less than what the imports take; such a worker only waits.
+        options = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0")
+        return self._start("worker", self.address, *options)
 
     def wait_for(self, n_workers: int) -> None:
         with connect(self.address, 60) as client:
@@ -168,6 +172,50 @@ def test_stop_and_bad_input_are_told_from_the_cluster(tmp_path, cluster):
     path.write_bytes(data)
     with pytest.raises(InputError):
         ingest(tmp_path / "cache", "c", [path], table, engine=cluster.address)
+
+
+def test_a_result_that_gets_lost_on_its_way_is_asked_for_again(tmp_path, cluster, monkeypatch):
+    asked_for = []
+    result = distributed.Future.result
+
+    def first_lost(future, timeout=None):
+        asked_for.append(future.key)
+        if len(asked_for) == 1:
+            raise OSError("the connection broke")
+        return result(future, timeout)
+
+    monkeypatch.setattr(distributed.Future, "result", first_lost)
+    with executor(None, "pipeline.coding", tmp_path, cluster.address) as (pool, _):
+        assert pool.submit(_pid, 1).result(60)
+    assert len(asked_for) == 2
+
+
+def test_errors_and_dropped_calls_reach_who_waits(tmp_path, cluster):
+    with executor(None, "pipeline.coding", tmp_path, cluster.address) as (pool, _):
+        with pytest.raises(ZeroDivisionError):
+            pool.submit(divmod, 1, 0).result(60)
+        slow = [pool.submit(time.sleep, 5.0) for _ in range(5)]
+        pool.shutdown(wait=False, cancel_futures=True)
+        done, left = wait(slow, timeout=1.0)
+        assert not left
+        assert all(future.cancelled() for future in done)
+
+
+def test_who_waits_is_told_when_all_workers_have_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.engine._LOOK_FOR_WORKERS_S", 0.2)
+    monkeypatch.setattr("pipeline.engine._GONE_S", 1.0)
+    alone = Cluster(tmp_path)
+    try:
+        worker = alone.add_worker()
+        alone.wait_for(1)
+        with executor(None, "pipeline.coding", tmp_path, alone.address) as (pool, _):
+            future = pool.submit(time.sleep, 60)
+            worker.kill()
+            worker.wait(10)
+            with pytest.raises(EngineError, match="workers until the work is done"):
+                future.result(60)
+    finally:
+        alone.end()
 
 
 def test_calls_run_elsewhere(tmp_path, cluster):
