@@ -11,7 +11,17 @@ import streamlit as st
 
 from dashboard import elements, loaders, sidebar, state, work
 from dashboard.view import View
-from dashboard.views import association, cohort, compare, genes, quality, run, start, training
+from dashboard.views import (
+    association,
+    audit,
+    cohort,
+    compare,
+    genes,
+    quality,
+    run,
+    start,
+    training,
+)
 from pipeline.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
@@ -26,6 +36,7 @@ PAGES = {
     "training": (training, "Training", ":material/model_training:"),
     "run": (run, "Run", ":material/monitoring:"),
     "compare": (compare, "Compare", ":material/compare_arrows:"),
+    "audit": (audit, "Audit", ":material/policy:"),
 }
 FIRST, ROOT = "cohort", "root"
 

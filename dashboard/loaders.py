@@ -19,6 +19,8 @@ from dashboard.theme import Palette
 from pipeline import jobs, runs, summaries
 from pipeline.analysis import Analysis, analyse, computed
 from pipeline.association import effect_allele_frequency
+from pipeline.attribution import Attribution, Stability, across_seeds, read_attribution
+from pipeline.audit.stored import Question, job_of, read_answer
 from pipeline.cohort import CURRENT, Cohort, cohort_names, cohorts_dir, open_cohort
 from pipeline.covariates import available_covariates as find_covariates
 from pipeline.covariates import structure_warning
@@ -454,3 +456,35 @@ def log_tail(of: Run, n_lines: int = 50) -> str:
     if not of.log_path.is_file():
         return ""
     return "\n".join(of.log_path.read_text(errors="replace").splitlines()[-n_lines:])
+
+
+def attribution(of: Run) -> Attribution | None:
+    """Return what the network of a run looked at, None while nobody has asked or it is stale."""
+    return read_attribution(of)
+
+
+def attribution_across_seeds(of: Run, made: Attribution) -> Stability:
+    """Return how alike the attributions of runs of other seeds are."""
+    return across_seeds(cache(), of, made)
+
+
+def attribution_job(of: Run) -> Job | None:
+    """Return the open job that looks at a run, None without one."""
+    asked = (one for one in active_jobs() if one.kind == "attribute")
+    return next((one for one in asked if one.payload.get("run") == of.id), None)
+
+
+def audit_answer(asked: Question, part: str) -> dict[str, Any] | None:
+    """Return what is known of a part of an audit so far."""
+    return read_answer(cache(), asked, part)
+
+
+def audit_job(asked: Question, part: str) -> Job | None:
+    """Return the job of a part of an audit, None where nobody has asked."""
+    return job_of(cache(), asked, part)
+
+
+def is_open(asked: Question, part: str) -> bool:
+    """Say whether a part of an audit waits or is being answered."""
+    found = audit_job(asked, part)
+    return found is not None and found.is_open

@@ -21,6 +21,8 @@ WORDS = {
     "permute": "Permuting the labels of",
     "train": "Training",
     "sweep": "Trying settings on",
+    "audit": "Auditing",
+    "attribute": "Looking into a network of",
 }
 
 

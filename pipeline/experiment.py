@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_curve
 
 from pipeline import runs
 from pipeline.cohort import Cohort
 from pipeline.errors import Cancelled
 from pipeline.evaluation import evaluate, prediction_error
+from pipeline.evidence import Scored, Stratum, best_probability, evidence, find_strata
 from pipeline.files import written_beside
 from pipeline.fold import Fold, plan_folds
 from pipeline.folds import opened, train_folds
@@ -25,8 +25,6 @@ from pipeline.progress import OnProgress, Progress
 from pipeline.runs import Run
 from pipeline.settings import AnalysisSettings
 from pipeline.statistics import wilson
-
-_ROC_POINTS = 200
 
 
 def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:
@@ -44,8 +42,9 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
         folds = list(train_folds(cohort, run, settings, plan, on_progress))
         on_progress(Progress("writing", 0.99))
         _write_selection(cohort, run, folds)
+        strata = find_strata(cohort, plan.people)
     _write_predictions(run, folds, plan.people, plan.is_case)
-    runs.write_metrics(run, _metrics(settings, folds, plan.is_case))
+    runs.write_metrics(run, _metrics(settings, folds, plan.is_case, strata))
     selected = round(float(np.mean([fold.n_selected for fold in folds])))
     epochs = sum(len(fold.trained.epochs) for fold in folds)
     runs.update_state(run, selected=selected, epochs=epochs)
@@ -55,8 +54,11 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
     return {"run": run.id, "selected": selected, "epochs": epochs}
 
 
-def _metrics(settings: AnalysisSettings, folds: list[Fold], is_case: np.ndarray) -> dict[str, Any]:
+def _metrics(
+    settings: AnalysisSettings, folds: list[Fold], is_case: np.ndarray, strata: Sequence[Stratum]
+) -> dict[str, Any]:
     confidence = settings.evaluation.confidence
+    n_repeats = settings.split.repeats if settings.split.folds else 1
     test = [
         evaluate(is_case[f.roles.test], f.probability[f.roles.test], f.threshold, confidence)
         for f in folds
@@ -78,7 +80,7 @@ def _metrics(settings: AnalysisSettings, folds: list[Fold], is_case: np.ndarray)
                 for f in folds
             ],
             confidence,
-            settings.split.repeats if settings.split.folds else 1,
+            n_repeats,
         )
         for name in folds[0].baselines
     }
@@ -89,9 +91,7 @@ def _metrics(settings: AnalysisSettings, folds: list[Fold], is_case: np.ndarray)
         "protocol": settings.selection.protocol,
         "threshold": folds[0].threshold if len(folds) == 1 else None,
         "confidence": confidence,
-        "test": _over_folds(
-            test, confidence, settings.split.repeats if settings.split.folds else 1
-        ),
+        "test": _over_folds(test, confidence, n_repeats),
         # How much better on those who taught it: what is learned by heart.
         "train": {
             "accuracy": float(np.mean([one["accuracy"]["value"] for one in train])),
@@ -125,7 +125,7 @@ def _metrics(settings: AnalysisSettings, folds: list[Fold], is_case: np.ndarray)
             }
             for f, measured in zip(folds, test, strict=True)
         ],
-        "roc": _roc_curves(folds, is_case),
+        **_evidence(settings, folds, is_case, strata, baselines, n_repeats),
     }
 
 
@@ -162,18 +162,38 @@ def _over_folds(
     }
 
 
-def _roc_curves(folds: list[Fold], is_case: np.ndarray) -> dict[str, dict[str, list[float]]]:
-    """Return the ROC of network and baselines of the first fold, at most 200 points each."""
-    fold = folds[0]
-    truth = is_case[fold.roles.test]
-    scores: dict[str, np.ndarray] = {"network": fold.probability[fold.roles.test]}
-    scores |= {name: b.score for name, b in fold.baselines.items() if name != "majority"}
-    curves = {}
-    for name, score in scores.items():
-        fpr, tpr, _ = roc_curve(truth, score)
-        shown = np.unique(np.linspace(0, len(fpr) - 1, _ROC_POINTS).round().astype(int))
-        curves[name] = {"fpr": fpr[shown].tolist(), "tpr": tpr[shown].tolist()}
-    return curves
+def _evidence(
+    settings: AnalysisSettings,
+    folds: list[Fold],
+    is_case: np.ndarray,
+    strata: Sequence[Stratum],
+    measured: dict[str, Any],
+    n_repeats: int,
+) -> dict[str, Any]:
+    """Return what the scores tell; `measured` are the metrics of the baselines."""
+    truth = [is_case[f.roles.test] for f in folds]
+    network = [
+        Scored(f.roles.test, y, f.probability[f.roles.test], f.threshold)
+        for f, y in zip(folds, truth, strict=True)
+    ]
+    baselines = {
+        name: [
+            Scored(f.roles.test, y, b.score, b.threshold, b.is_probability)
+            for f, y in zip(folds, truth, strict=True)
+            for b in [f.baselines[name]]
+        ]
+        for name in measured
+    }
+    return evidence(
+        network,
+        baselines,
+        [f.roles.train for f in folds],
+        strata,
+        best_baseline=best_probability(measured, baselines),
+        confidence=settings.evaluation.confidence,
+        seed=settings.training.seed,
+        n_repeats=n_repeats,
+    )
 
 
 def _write_selection(cohort: Cohort, run: Run, folds: list[Fold]) -> None:

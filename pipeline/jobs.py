@@ -43,7 +43,10 @@ from pipeline.errors import NotFoundError, PipelineError, SettingsError, StaleAr
 from pipeline.files import PROJECT_ROOT, place_folder, read_json, write_json
 from pipeline.progress import OnProgress, Progress, silent
 
-KINDS = ("train", "ingest", "simulate", "annotate", "structure", "regress", "permute", "sweep")
+KINDS = (
+    "train", "ingest", "simulate", "annotate", "structure", "regress", "permute", "sweep", "audit",
+    "attribute",
+)  # fmt: skip
 POLL_S = 0.1
 UNTAKEN_S = 60.0
 HALF_MADE_S = 3600.0

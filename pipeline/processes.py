@@ -26,6 +26,8 @@ from typing import Any, BinaryIO, cast
 
 from pipeline.errors import Cancelled, PipelineError
 
+# What TensorFlow and numba ask for how many threads they may have; neither goes by OMP_NUM_THREADS.
+_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NUMBA_NUM_THREADS")
 _ROOT = Path(__file__).resolve().parents[1]
 _CHILD = "from pipeline.processes import serve; serve()"
 
@@ -46,6 +48,19 @@ class InProcess(Executor):
 def default_workers() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def on_cores(n_cores: int, function: Callable[..., Any], *asked: Any) -> Any:
+    """Return `function(*asked)`, with this process on so many cores from its first call on.
+
+    For a process that does nothing else: TensorFlow counts its threads once, when it starts.
+    """
+    if os.environ.get(_THREADS[0]) != str(n_cores):
+        import numba
+
+        os.environ.update(dict.fromkeys(_THREADS, str(n_cores)))
+        numba.config.reload_config()  # type: ignore[no-untyped-call]
+    return function(*asked)
 
 
 @contextmanager

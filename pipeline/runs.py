@@ -416,7 +416,7 @@ def _seconds(start: str | None, end: str | None) -> float | None:
 def _versions() -> tuple[tuple[str, str | None], ...]:
     """Return what a result depends on beside the settings; the packages are not imported."""
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for package in ("keras", "tensorflow", "numpy"):
+    for package in ("keras", "tensorflow", "numpy", "scikit-learn"):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

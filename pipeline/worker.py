@@ -53,6 +53,8 @@ HANDLERS: dict[str, str] = {
     "regress": "pipeline.logistic:regress_job",
     "permute": "pipeline.permutation:permute_job",
     "sweep": "pipeline.sweep:sweep_job",
+    "audit": "pipeline.audit.job:audit_job",
+    "attribute": "pipeline.attribution:attribute_job",
 }
 
 

@@ -16,7 +16,15 @@ from sklearn.metrics import (
 )
 from statsmodels.stats.proportion import proportion_confint
 
-from pipeline.statistics import calibration, calls, liability_r2
+from pipeline.statistics import (
+    Correlation,
+    calibration,
+    calls,
+    liability_r2,
+    liability_r2_of,
+    mean_correlation,
+    score_correlation,
+)
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +139,53 @@ def test_liability_r2_of_noise_is_near_zero_and_of_nothing_is_none():
     assert found.low == 0
     assert np.isnan(liability_r2(is_case, np.ones(2000), 0.01).value)
     assert np.isnan(liability_r2(np.ones(2000, bool), score, 0.01).value)
+
+
+def test_small_bins_are_joined_and_nobody_is_lost(people):
+    is_case, probability = people
+    found = calibration(is_case, probability, 10, min_people=200)
+    alone = calibration(is_case, probability, 10)
+    assert found.n.sum() == alone.n.sum() == 1500
+    assert found.n.min() >= 200
+    assert len(found.n) == 5
+    assert np.average(found.share, weights=found.n) == pytest.approx(is_case.mean())
+    assert calibration(is_case, probability, 10, min_people=10_000).n.tolist() == [1500]
+
+
+def test_people_given_twice_narrow_no_limit(people):
+    is_case, probability = people
+    once = calibration(is_case, probability)
+    twice = calibration(np.tile(is_case, 2), np.tile(probability, 2), n_repeats=2)
+    for name in ("probability", "share", "low", "high", "n"):
+        np.testing.assert_allclose(getattr(twice, name), getattr(once, name))
+
+
+def test_correlation_equals_scipy_and_its_mean_over_folds_is_fishers(people):
+    is_case, probability = people
+    parts = [slice(0, 400), slice(400, 1500)]
+    alone = [score_correlation(is_case[part], probability[part]) for part in parts]
+    for part, found in zip(parts, alone, strict=True):
+        assert found.r == pytest.approx(stats.pearsonr(is_case[part], probability[part])[0])
+    found = mean_correlation(alone)
+    z = (397 * np.arctanh(alone[0].r) + 1097 * np.arctanh(alone[1].r)) / 1494
+    assert (found.r, found.n) == pytest.approx((np.tanh(z), 1497))
+    assert found.share == pytest.approx(is_case.mean())
+    twice = mean_correlation(alone * 2, n_repeats=2)
+    assert (twice.r, twice.n) == pytest.approx((found.r, found.n))
+
+
+def test_limits_of_a_correlation_over_folds_are_scipys():
+    found = liability_r2_of(Correlation(0.4, 300, 0.5), 0.5)
+    # At half of the people ill and half of the sample cases, R2 is r2 * pi / 2.
+    low, high = np.tanh(np.arctanh(0.4) + np.array([-1, 1]) * stats.norm.isf(0.025) / 297**0.5)
+    assert found.value == pytest.approx(0.16 * np.pi / 2)
+    assert (found.low, found.high) == pytest.approx((low**2 * np.pi / 2, high**2 * np.pi / 2))
+
+
+def test_no_correlation_is_no_share_of_variance():
+    one_class = score_correlation(np.ones(9, bool), np.arange(9.0))
+    assert np.isnan(one_class.r)
+    assert np.isnan(mean_correlation([one_class]).r)
+    both = Correlation(0.3, 50, 0.4)
+    assert mean_correlation([one_class, both]).r == pytest.approx(0.3)
+    assert np.isnan(liability_r2_of(mean_correlation([]), 0.01).value)

@@ -15,12 +15,13 @@ def confusion(
     confusion: Sequence[Sequence[int]],
     labels: tuple[str, str] = ("control", "case"),
     *,
+    at: str = "",
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return the 2 × 2 table [[tn, fp], [fn, tp]] with counts and the percent of each true class.
 
     The stronger a cell, the larger its share of the people of its row. A row without people
-    shows no percent.
+    shows no percent. `at` says at which threshold people are called cases.
     """
     cells = []
     for true, row in enumerate(confusion):
@@ -83,7 +84,7 @@ def confusion(
         alt.layer(square, count, percent),
         palette,
         title="True against predicted",
-        subtitle=f"{tn + tp:,} of {n:,} people are called right",
+        subtitle=[f"{tn + tp:,} of {n:,} people are called right", at],
         description=(
             f"Confusion matrix of {n:,} people: {tp:,} true positives, {fn:,} false negatives, "
             f"{tn:,} true negatives, {fp:,} false positives."

@@ -8,25 +8,12 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import elements, loaders
-from dashboard.charts.confusion import confusion
-from dashboard.charts.metric_intervals import metric_intervals
-from dashboard.charts.roc import roc
 from dashboard.view import View
-from dashboard.views import live
+from dashboard.views import live, run_attribution, run_evidence, run_methods
 from pipeline.errors import NotFoundError
 from pipeline.presets import PRESETS
 from pipeline.runs import Run
 
-MODELS = {
-    "network": "Network",
-    "logistic_l1": "Logistic regression, L1",
-    "logistic_l2": "Logistic regression, L2",
-    "boosting": "Gradient boosting",
-    "additive": "Additive score",
-    "additive_clumped": "Additive score, clumped",
-    "covariates": "Covariates alone",
-    "majority": "Always the larger class",
-}
 _SHOWN = 500  # runs offered in the list
 
 
@@ -50,6 +37,11 @@ def show(view: View) -> None:
         live.curves(run.id)
         return
     st.header(_sentence(metrics))
+    if run.state == "finished":
+        st.page_link(
+            view.pages["audit"], label="Audit this run", icon=":material/policy:",
+            query_params={"audited": run.id, "cohort": run.cohort},
+        )  # fmt: skip
     if metrics["protocol"] == "published":
         st.warning(
             "Published protocol: the labels of these test people helped to choose the variants "
@@ -64,9 +56,11 @@ def show(view: View) -> None:
     for note in [_in_file(run, metrics), *metrics["notes"]]:
         if note:
             st.caption(note)
-    _evidence(metrics)
+    run_evidence.show(run.id, metrics)
     elements.method("run")
+    run_attribution.show(view, run)
     live.curves(run.id)
+    run_methods.show(view, run, metrics)
     _made_of(run, metrics)
 
 
@@ -108,7 +102,8 @@ def _sentence(metrics: dict[str, Any]) -> str:
     test = metrics["test"]
     seen = "it had never seen" if metrics["protocol"] == "honest" else "set aside"
     accuracy = test["accuracy"]
-    limits = f"95% interval {100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}"
+    level = f"{metrics.get('confidence', 0.95):.0%} interval"
+    limits = f"{level} {100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}"
     parts = [
         f"On {test['n']:,} people {seen}, the network is right for {accuracy['value']:.0%} "
         f"({limits})"
@@ -124,66 +119,6 @@ def _sentence(metrics: dict[str, Any]) -> str:
 
 def _larger_class(table: list[list[int]]) -> str:
     return "control" if sum(table[0]) >= sum(table[1]) else "case"
-
-
-def _evidence(metrics: dict[str, Any]) -> None:
-    colours = elements.palette()
-    measured = {"network": metrics["test"], **metrics["baselines"]}
-    with st.container(key="wrap_evidence"):
-        left, right = st.columns(2)
-    with left:
-        elements.chart(confusion(metrics["test"]["confusion"], palette=colours), key="confusion")
-        error = metrics["prediction_error"]
-        drawn = "all people" if metrics["protocol"] == "published" else "the test people"
-        trained = f", {error['n_trained']:,} of whom trained it" if error["n_trained"] else ""
-        train = metrics["train"]
-        st.caption(
-            f"On the people who taught it: right for {train['accuracy']:.0%}, "
-            f"AUC {train['auc']:.3f}. What is beyond the test people's is learned by heart."
-        )
-        st.caption(
-            f"Prediction error as the paper defines it: {error['value']:.0%} of {error['n']:,} "
-            f"people drawn from {drawn}{trained}."
-        )
-    with right:
-        elements.chart(roc(_roc_rows(metrics, measured), palette=colours), key="roc")
-    with st.container(key="wrap_intervals"):
-        left, right = st.columns(2)
-    majority = metrics["baselines"].get("majority", {}).get("accuracy", {}).get("value")
-    for place, metric, words, chance, chance_name in (
-        (left, "auc", "AUC", 0.5, "chance"),
-        (right, "accuracy", "Accuracy", majority, "always the larger class"),
-    ):
-        rows = _interval_rows(measured, metric, metrics["protocol"])
-        made = metric_intervals(
-            rows, metric=words, chance=chance, chance_name=chance_name, palette=colours
-        )
-        with place:
-            elements.chart(made, key=f"intervals_{metric}")
-
-
-def _interval_rows(measured: dict[str, dict[str, Any]], metric: str, protocol: str) -> pd.DataFrame:
-    rows = [
-        {
-            "model": MODELS[name],
-            **values[metric],
-            "kind": protocol if name == "network" else "baseline",
-        }
-        for name, values in measured.items()
-        if name != "majority" and values[metric]["value"] is not None
-    ]
-    return pd.DataFrame(rows)
-
-
-def _roc_rows(metrics: dict[str, Any], measured: dict[str, dict[str, Any]]) -> pd.DataFrame:
-    parts = []
-    for name, curve in metrics["roc"].items():
-        part = pd.DataFrame(curve)
-        part["model"] = MODELS[name]
-        part["kind"] = metrics["protocol"] if name == "network" else "baseline"
-        part["auc"] = elements.interval(measured[name]["auc"])
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
 
 
 def _made_of(run: Run, metrics: dict[str, Any]) -> None:

@@ -30,18 +30,21 @@ def logistic_regressions(
     y_fit: NDArray[np.bool_],
     y_validation: NDArray[np.bool_],
     names: Sequence[str],
+    scaled_by: NDArray[np.uint8] | None = None,
 ) -> dict[str, Baseline]:
     """Return `logistic_l1` and `logistic_l2`, where `names` has them.
 
-    `parts` are the codes of fit, validation and test people.
+    `parts` are the codes of fit, validation and test people; `scaled_by` those of the people whose
+    means and standard deviations impute and scale, by default the fit people.
     """
     encoding = fit_encoding(
-        parts[0], EncodingSettings(layout="1d", missing="mean", scaling="standard")
+        parts[0] if scaled_by is None else scaled_by,
+        EncodingSettings(layout="1d", missing="mean", scaling="standard"),
     )
     x_fit, x_validation = (encode(encoding, part)[:, :, 0] for part in parts[:2])
     paths = {
         "logistic_l1": lambda: lasso_path(x_fit, y_fit, l1_penalties(x_fit, y_fit)),
-        "logistic_l2": lambda: _ridge_path(x_fit, y_fit, L2_PENALTIES),
+        "logistic_l2": lambda: ridge_path(x_fit, y_fit, L2_PENALTIES),
     }
     fitted = {}
     for name, path in paths.items():
@@ -63,7 +66,7 @@ def covariate_regression(
     value is missing: it becomes the mean of the fit people, and a column says that it was missing.
     """
     x_fit, x_validation, x_test = _standardised(parts)
-    path = _ridge_path(x_fit, y_fit, COVARIATE_PENALTIES)
+    path = ridge_path(x_fit, y_fit, COVARIATE_PENALTIES)
     best = best_on_validation(path, x_validation, y_validation)
     return _baseline(expit(x_test @ best.weights + best.intercept), best, 0)
 
@@ -109,7 +112,7 @@ def _baseline(score: NDArray[np.floating], best: LinearFit, n_variants: int) -> 
     )
 
 
-def _ridge_path(
+def ridge_path(
     x: NDArray[np.floating], y: NDArray[np.bool_], penalties: Iterable[float]
 ) -> Iterator[LinearFit]:
     """Yield the L2 fit at each penalty, each started from the one before."""

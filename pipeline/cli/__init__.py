@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.cli import (
+    attribution_verbs,
     audit_verbs,
     cohort_verbs,
     export_verbs,
     gene_verbs,
+    methods_verbs,
     predict_verbs,
     reproduce_verbs,
     run_verbs,
@@ -29,7 +31,7 @@ from pipeline.files import cache_dir
 _VERBS = (
     *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
     *run_verbs.VERBS, *reproduce_verbs.VERBS, *sweep_verbs.VERBS, *predict_verbs.VERBS,
-    *audit_verbs.VERBS,
+    *audit_verbs.VERBS, *attribution_verbs.VERBS, *methods_verbs.VERBS,
 )  # fmt: skip
 
 
@@ -53,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the arguments ask and return the exit status."""
+    # What TensorFlow says of the machine is nothing that the user asked for.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     asked = parser().parse_args(arguments)
     asked.cache = cache_dir(asked.cache)
     try:

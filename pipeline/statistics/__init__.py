@@ -30,12 +30,22 @@ from pipeline.statistics.chi_squared import chi_squared_neg_log10_p
 from pipeline.statistics.classification import (
     Calibration,
     Calls,
+    Correlation,
     calibration,
     calls,
     liability_r2,
+    liability_r2_of,
+    mean_correlation,
+    score_correlation,
 )
 from pipeline.statistics.exact import fisher_2x2, fisher_2x3, hwe_exact
-from pipeline.statistics.intervals import Interval, auc_delong, auc_difference, wilson
+from pipeline.statistics.intervals import (
+    Interval,
+    auc_delong,
+    auc_difference,
+    mean_interval,
+    wilson,
+)
 from pipeline.statistics.multiple import (
     bonferroni_neg_log10,
     genomic_lambda,
@@ -51,6 +61,7 @@ __all__ = [
     "TESTS",
     "Calibration",
     "Calls",
+    "Correlation",
     "Interval",
     "OddsRatio",
     "Table",
@@ -77,8 +88,12 @@ __all__ = [
     "genotypic_df4",
     "hwe_exact",
     "liability_r2",
+    "liability_r2_of",
+    "mean_correlation",
+    "mean_interval",
     "n_discoveries",
     "recessive",
+    "score_correlation",
     "table_too_small",
     "trend",
     "wilson",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,10 +81,14 @@ def calibration(
     probability: NDArray[np.floating],
     n_bins: int = 10,
     confidence: float = 0.95,
+    min_people: int = 1,
+    n_repeats: int = 1,
 ) -> Calibration:
     """Return how P(case) (n_people,) compares with what happened.
 
-    Bins end at quantiles; people of the same probability share a bin, so there may be fewer.
+    Bins end at quantiles; people of the same probability share a bin, so there may be fewer. Bins
+    are joined with the next until each has `min_people`. When everybody
+    is given `n_repeats` times, limits are as wide as those of once and `n` counts once.
 
     References: Brier 1950, Monthly Weather Review 78:1-3; Naeini et al. 2015, AAAI 2901-2907.
     """
@@ -92,20 +97,62 @@ def calibration(
     ends = np.quantile(probability, np.linspace(0, 1, n_bins + 1)[1:-1])
     # As scikit-learn does it: a probability that equals an end belongs to the lower bin.
     place = np.unique(np.searchsorted(ends, probability, side="left"), return_inverse=True)[1]
+    place = _joined(np.bincount(place), min_people * n_repeats)[place]
     n = np.bincount(place)
     n_case = np.bincount(place, weights=is_case)
     mean = np.bincount(place, weights=probability) / n
-    limits = [wilson(k, of, confidence) for k, of in zip(n_case, n, strict=True)]
+    limits = [
+        wilson(k / n_repeats, of / n_repeats, confidence) for k, of in zip(n_case, n, strict=True)
+    ]
     share = n_case / n
     return Calibration(
         probability=mean,
         share=share,
         low=np.array([limit.low for limit in limits]),
         high=np.array([limit.high for limit in limits]),
-        n=n,
+        n=n // n_repeats,
         brier=float(np.mean((probability - is_case) ** 2)),
         ece=float(np.average(np.abs(mean - share), weights=n)),
     )
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Pearson's correlation of a score and the diagnosis, of `n` people, a `share` of them cases.
+
+    `n` is as many independent people as say equally much, which need not be whole. NaN where there
+    is one class or the score is constant.
+    """
+
+    r: float
+    n: float
+    share: float
+
+
+def score_correlation(is_case: NDArray[np.bool_], score: NDArray[np.floating]) -> Correlation:
+    """Return the correlation of a score (n_people,) with the diagnosis."""
+    is_case = np.asarray(is_case, bool)
+    score = np.asarray(score, np.float64)
+    share = float(is_case.mean()) if is_case.size else np.nan
+    is_there = is_case.size >= 4 and 0 < share < 1 and np.ptp(score) > 0
+    r = float(np.corrcoef(is_case, score)[0, 1]) if is_there else np.nan
+    return Correlation(r, float(is_case.size), share)
+
+
+def mean_correlation(found: Sequence[Correlation], n_repeats: int = 1) -> Correlation:
+    """Return the mean over folds, on Fisher's scale and weighed by people, as one correlation.
+
+    Folds without a correlation count for nothing. When everybody is in `n_repeats` folds, the mean
+    says as much as one look at each.
+    """
+    told = [one for one in found if np.isfinite(one.r) and one.n > 3]
+    if not told:
+        return Correlation(np.nan, 0.0, np.nan)
+    weights = np.array([one.n - 3 for one in told])
+    z = np.average([np.arctanh(np.clip(one.r, -1 + 1e-12, 1 - 1e-12)) for one in told],
+                   weights=weights)  # fmt: skip
+    share = np.average([one.share for one in told], weights=[one.n for one in told])
+    return Correlation(float(np.tanh(z)), float(weights.sum() / n_repeats + 3), float(share))
 
 
 def liability_r2(
@@ -116,22 +163,29 @@ def liability_r2(
 ) -> Interval:
     """Return the share of the variance of liability that a score (n_people,) explains.
 
+    The score has to be about normal, such as the log odds; see `liability_r2_of`.
+    """
+    return liability_r2_of(score_correlation(is_case, score), prevalence, confidence)
+
+
+def liability_r2_of(
+    correlation: Correlation, prevalence: float, confidence: float = 0.95
+) -> Interval:
+    """Return the share of the variance of liability that a score of this correlation explains.
+
     Liability is the normal trait whose upper tail, a share `prevalence` of the population, is ill.
     The squared correlation of score and diagnosis in the sample is put on that scale and corrected
-    for the sample's share of cases; its limits are those of the correlation (Fisher's z). The score
-    has to be about normal, such as the log odds. NaN with one class or a constant score.
+    for the sample's share of cases; its limits are those of the correlation (Fisher's z). NaN
+    without a correlation.
 
     References: Lee et al. 2012, Genetic Epidemiology 36:214-224, equation 15.
     """
     if not 0 < prevalence < 1:
         raise ValueError(f"a prevalence lies between 0 and 1, not at {prevalence}")
-    is_case = np.asarray(is_case, bool)
-    score = np.asarray(score, np.float64)
-    share = is_case.mean()
-    if share in (0, 1) or not np.ptp(score) or is_case.size < 4:
+    share, r = correlation.share, abs(correlation.r)
+    if not np.isfinite(r) or correlation.n <= 3:
         return Interval(np.nan, np.nan, np.nan)
-    r = abs(float(np.corrcoef(is_case, score)[0, 1]))
-    half = stats.norm.isf((1 - confidence) / 2) / np.sqrt(is_case.size - 3)
+    half = stats.norm.isf((1 - confidence) / 2) / np.sqrt(correlation.n - 3)
     low, high = np.tanh(np.arctanh(min(r, 1 - 1e-12)) + np.array([-half, half]))
     threshold = stats.norm.isf(prevalence)
     density = stats.norm.pdf(threshold)
@@ -144,6 +198,17 @@ def liability_r2(
         return float(min(1.0, observed * scale / (1 + observed * theta * scale)))
 
     return Interval(on_liability(r), on_liability(max(0.0, low)), on_liability(high))
+
+
+def _joined(n: NDArray[np.intp], min_people: int) -> NDArray[np.intp]:
+    """Return the new number of each bin of `n` people when small ones join their neighbour."""
+    number, joined, inside = 0, [], 0
+    for i, people in enumerate(n):
+        if inside >= min_people and n[i:].sum() >= min_people:
+            number, inside = number + 1, 0
+        joined.append(number)
+        inside += people
+    return np.array(joined)
 
 
 def _predictive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -31,6 +32,17 @@ def wilson(n_successes: float, n: float, confidence: float = 0.95) -> Interval:
         return Interval(np.nan, np.nan, np.nan)
     low, high = _wilson_limits(n_successes / n, n, confidence)
     return Interval(n_successes / n, low, high)
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
+    """Return the mean of independent values with Student's t interval; NaN limits below two."""
+    found = np.asarray(values, np.float64)
+    if found.size < 2:
+        return Interval(float(found.mean()) if found.size else np.nan, np.nan, np.nan)
+    error = found.std(ddof=1) / np.sqrt(found.size)
+    half = float(stats.t.isf((1 - confidence) / 2, found.size - 1) * error)
+    mean = float(found.mean())
+    return Interval(mean, mean - half, mean + half)
 
 
 def auc_delong(

@@ -18,14 +18,14 @@ from typing import Any
 
 from pipeline.engine import LOCAL, engine_address, executor
 from pipeline.errors import EmptyResultError, PipelineError, SettingsError, StaleArtifactError
-from pipeline.processes import FreshProcesses, default_workers
+from pipeline.processes import FreshProcesses, default_workers, on_cores
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.settings import with_changes
 from pipeline.settings.sweep import SweepSettings, from_parameter, to_parameter
 from pipeline.submit import submit_training
 from pipeline.sweep.people import set_aside
 from pipeline.sweep.stored import Sweep, Trial, append_trial, read_sweep, update
-from pipeline.sweep.trial import on_cores, run_trial
+from pipeline.sweep.trial import run_trial
 
 POLL_S = 0.1
 IMPORTANCE_EVERY = (10, 100)  # trials, up to a hundred and from then on

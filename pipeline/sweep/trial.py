@@ -7,7 +7,6 @@ Keras is loaded when a trial runs and not before.
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -34,9 +33,6 @@ from pipeline.sweep.people import TrialPeople, read_people
 from pipeline.sweep.stored import Sweep, read_sweep
 
 LOOK_EVERY_S = 0.2
-
-# What TensorFlow and numba ask for how many threads they may have; neither goes by OMP_NUM_THREADS.
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NUMBA_NUM_THREADS")
 
 # Keras keeps seeds and names for a whole process, and a Dask worker may have several threads.
 _ONE_AT_A_TIME = threading.Lock()
@@ -71,19 +67,6 @@ class _Watch:
         self.curve.append(record.val_auc)
         if self._is_hopeless(len(self.curve), record.val_auc):
             raise _Hopeless
-
-
-def on_cores(n_cores: int, try_out: Callable[..., dict[str, Any]], *asked: Any) -> dict[str, Any]:
-    """Return `try_out(*asked)`, with this process on so many cores from its first trial on.
-
-    For a process that does nothing else: TensorFlow counts its threads once, when it starts.
-    """
-    if os.environ.get(_THREADS[0]) != str(n_cores):
-        import numba
-
-        os.environ.update(dict.fromkeys(_THREADS, str(n_cores)))
-        numba.config.reload_config()  # type: ignore[no-untyped-call]
-    return try_out(*asked)
 
 
 def run_trial(

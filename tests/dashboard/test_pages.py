@@ -107,6 +107,7 @@ def test_every_page_draws(page, show, small):
         "training": "What shall the network see, and how shall it learn?",
         "run": "Can we believe it?",
         "compare": "What does the paper's table come to here?",
+        "audit": "Would noise have scored the same?",
     }
     assert app.title[0].value == titles[page]
 
