@@ -13,12 +13,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future
 from concurrent.futures import wait as wait_for
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline import runs
-from pipeline.cohort import Cohort, open_cohort
+from pipeline.cohort import Cohort
 from pipeline.engine import LOCAL, engine_address, executor
 from pipeline.epochs import EpochRecord, restored
 from pipeline.errors import Cancelled, Enough, StaleArtifactError
@@ -26,7 +26,7 @@ from pipeline.files import append_json_line, read_json, write_json
 from pipeline.fold import Fold, Plan, plan_folds, select_variants, train_fold
 from pipeline.progress import OnProgress, Progress, silent
 from pipeline.runs import Run
-from pipeline.samples import with_people
+from pipeline.samples import opened as opened_cohort
 from pipeline.settings import AnalysisSettings
 
 _LOOK_S = 0.2  # how often the tasks of a cluster are looked at, and look whether to stop
@@ -94,16 +94,9 @@ def opened(run: Run, on_progress: OnProgress = silent) -> Iterator[tuple[Cohort,
     Raises `StaleArtifactError` when the cohort is another one by now.
     """
     settings = run.analysis()
-    with ExitStack() as stores:
-        cohort = open_cohort(run.cache, run.cohort)
-        stores.callback(cohort.store.close)
-        if cohort.fingerprint != run.fingerprint:
-            raise StaleArtifactError(
-                f"A run belongs to the cohort it was asked for, but {run.cohort} was ingested anew "
-                f"({run.fingerprint} is now {cohort.fingerprint}); train again."
-            )
-        cohort = with_people(cohort, settings.samples, on_progress)
-        stores.callback(cohort.store.close)
+    with opened_cohort(
+        run.cache, run.cohort, run.fingerprint, settings.samples, on_progress
+    ) as cohort:
         yield cohort, settings
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,8 +19,8 @@ import pandas as pd
 import pyarrow as pa
 
 from pipeline import schema, store
-from pipeline.cohort import Cohort
-from pipeline.errors import EmptyResultError, NotFoundError
+from pipeline.cohort import Cohort, open_cohort
+from pipeline.errors import EmptyResultError, NotFoundError, StaleArtifactError
 from pipeline.genotypes import count_genotypes, people_mask
 from pipeline.progress import Clock, OnProgress, silent
 from pipeline.schema import GENOTYPE_ROWS, HOM_UNIT, SEXES
@@ -161,6 +161,31 @@ def with_people(
         return cohort
     path = _counted(cohort, kept, on_progress)
     return replace(cohort, store=Store(path, cohort.store.files), kept_people=kept)
+
+
+@contextmanager
+def opened(
+    cache: Path,
+    name: str,
+    fingerprint: str,
+    settings: SampleSettings,
+    on_progress: OnProgress = silent,
+) -> Iterator[Cohort]:
+    """Give a cohort over the people that pass, as it was when something was asked of it.
+
+    Raises `StaleArtifactError` when it was ingested anew since.
+    """
+    with ExitStack() as stores:
+        cohort = open_cohort(cache, name)
+        stores.callback(cohort.store.close)
+        if cohort.fingerprint != fingerprint:
+            raise StaleArtifactError(
+                f"An answer belongs to the cohort that was asked, but {name} was ingested anew "
+                f"({fingerprint} is now {cohort.fingerprint}); train or ask again."
+            )
+        counted = with_people(cohort, settings, on_progress)
+        stores.callback(counted.store.close)
+        yield counted
 
 
 def count_people(

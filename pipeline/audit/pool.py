@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pipeline import samples
 from pipeline.audit.models import cache_of
-from pipeline.cohort import Cohort, open_cohort
+from pipeline.cohort import Cohort
 from pipeline.engine import LOCAL, engine_address, executor
-from pipeline.errors import StaleArtifactError
 from pipeline.processes import FreshProcesses, InProcess, default_workers, on_cores
-from pipeline.samples import with_people
 from pipeline.settings import AnalysisSettings
 
 _LOOK_S = 0.2  # how often a stop is asked after while others work
@@ -44,24 +43,14 @@ def spread(
             raise
 
 
-@contextmanager
-def opened(where: tuple[Path, str, str], settings: AnalysisSettings) -> Iterator[Cohort]:
-    """Give the cohort of `where_is`, over the people that the settings keep.
+def opened(
+    where: tuple[Path, str, str], settings: AnalysisSettings
+) -> AbstractContextManager[Cohort]:
+    """Return the cohort of `where_is`, to be entered, over the people that the settings keep.
 
     Raises `StaleArtifactError` when it is another one by now.
     """
-    cache, name, fingerprint = where
-    with ExitStack() as stores:
-        cohort = open_cohort(cache, name)
-        stores.callback(cohort.store.close)
-        if cohort.fingerprint != fingerprint:
-            raise StaleArtifactError(
-                f"An audit looks at one cohort, but {name} was ingested anew while it ran; start "
-                "it again."
-            )
-        cohort = with_people(cohort, settings.samples)
-        stores.callback(cohort.store.close)
-        yield cohort
+    return samples.opened(*where, settings.samples)
 
 
 def where_is(cohort: Cohort) -> tuple[Path, str, str]:

@@ -25,7 +25,7 @@ from scipy import stats
 
 import pipeline.network
 import pipeline.training
-from pipeline import folds, runs
+from pipeline import runs, samples
 from pipeline.claims import live_workers
 from pipeline.cohort import Cohort
 from pipeline.epochs import Trained
@@ -140,7 +140,7 @@ def null_error(metrics: dict[str, Any]) -> float:
 
 
 def test_honest_is_a_coin_and_published_is_not(nulls, without_network, monkeypatch):
-    open_cohort = folds.open_cohort
+    open_cohort = samples.open_cohort
     honest, published, errors = [], [], []
     for known in nulls:
         for seed in range(N_RELABELLINGS):
@@ -149,7 +149,7 @@ def test_honest_is_a_coin_and_published_is_not(nulls, without_network, monkeypat
                 cohort = open_cohort(cache, name)
                 return Relabelled(cohort.name, cohort.fingerprint, cohort.store, seed=seed)
 
-            monkeypatch.setattr(folds, "open_cohort", relabelled)
+            monkeypatch.setattr(samples, "open_cohort", relabelled)
             metrics = measured(known, "honest", seed)
             honest.append(aucs_of(metrics))
             errors.append(null_error(metrics))
