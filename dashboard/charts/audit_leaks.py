@@ -79,7 +79,8 @@ def audit_leaks(found: Mapping[str, Any], *, palette: Palette = LIGHT) -> AnyCha
             "Filled: true labels, 95% interval of the paired difference",
             f"Hollow: labels permuted {n} times, where any gain is false" if n > 1 else "",
         ],
-        description="; ".join(
+        description="Gain in AUC of each look at the test people: "
+        + "; ".join(
             f"{look}, {labels}: {words}"
             for look, labels, words in zip(table.look, table.labels, table.words, strict=True)
         )

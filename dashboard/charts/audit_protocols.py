@@ -106,7 +106,8 @@ def audit_protocols(
             if len(single)
             else "",
         ],
-        description="; ".join(
+        description=f"{METRICS[metric]} of one split, honest and published: "
+        + "; ".join(
             f"{model}: {METRICS[metric]} {words}"
             for model, words, kind in zip(table.model, table.words, table.kind, strict=True)
             if kind

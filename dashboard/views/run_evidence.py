@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -63,6 +64,7 @@ def show(run_id: str, metrics: dict[str, Any]) -> None:
         )
     _curves(metrics)
     _beside_others(metrics)
+    _fold_by_fold(metrics)
     _probabilities(metrics)
     _groups(metrics)
 
@@ -197,14 +199,37 @@ def _curves(metrics: dict[str, Any]) -> None:
 
 def _beside_others(metrics: dict[str, Any]) -> None:
     measured = {"network": metrics["test"], **metrics["baselines"]}
+    _two_metrics("intervals", metrics, lambda metric: _interval_rows(measured, metric, metrics))
+
+
+def _fold_by_fold(metrics: dict[str, Any]) -> None:
+    """Draw the network on the test people of each fold; all together stand among the others."""
+    folds = metrics["folds"]
+    if len(folds) < 2:
+        return
+    st.subheader("Fold by fold")
+
+    def rows_of(metric: str) -> pd.DataFrame:
+        kind = _kind("network", metrics)
+        return pd.DataFrame(
+            {"model": f"Fold {fold['fold'] + 1}", **fold["test"][metric], "kind": kind}
+            for fold in folds
+            if fold["test"][metric]["value"] is not None
+        )
+
+    _two_metrics("folds", metrics, rows_of)
+
+
+def _two_metrics(key: str, metrics: dict[str, Any], rows_of: Callable[[str], pd.DataFrame]) -> None:
+    """Draw AUC and accuracy side by side."""
     majority = metrics["baselines"].get("majority", {}).get("accuracy", {}).get("value")
-    with st.container(key="wrap_intervals"):
+    with st.container(key=f"wrap_{key}"):
         places = st.columns(2)
     for place, metric, chance, chance_name in (
         (places[0], "auc", 0.5, "chance"),
         (places[1], "accuracy", majority, "always the larger class"),
     ):
-        rows = _interval_rows(measured, metric, metrics["protocol"])
+        rows = rows_of(metric)
         if rows.empty:
             continue
         made = metric_intervals(
@@ -212,7 +237,7 @@ def _beside_others(metrics: dict[str, Any]) -> None:
             palette=elements.palette(),
         )  # fmt: skip
         with place:
-            elements.chart(made, key=f"intervals_{metric}")
+            elements.chart(made, key=f"{key}_{metric}")
 
 
 def _probabilities(metrics: dict[str, Any]) -> None:
@@ -288,13 +313,11 @@ def _group_rows(told: list[dict[str, Any]], metric: str) -> pd.DataFrame:
     )
 
 
-def _interval_rows(measured: dict[str, dict[str, Any]], metric: str, protocol: str) -> pd.DataFrame:
+def _interval_rows(
+    measured: dict[str, dict[str, Any]], metric: str, metrics: dict[str, Any]
+) -> pd.DataFrame:
     rows = [
-        {
-            "model": MODELS[name],
-            **values[metric],
-            "kind": protocol if name == "network" else "baseline",
-        }
+        {"model": MODELS[name], **values[metric], "kind": _kind(name, metrics)}
         for name, values in measured.items()
         if name != "majority" and values[metric]["value"] is not None
     ]

@@ -17,7 +17,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from pipeline import claims, jobs
-from pipeline.cohort import cohort_names
+from pipeline.audit import LOGISTIC
+from pipeline.audit.stored import question, submit_audit
+from pipeline.cohort import cohort_names, open_cohort
 from pipeline.presets import apply_preset
 from pipeline.runs import list_runs
 from pipeline.submit import submit_job, submit_training
@@ -95,6 +97,23 @@ def trained(simulated: Server) -> Server:
         ended = jobs.wait(simulated.cache, run.id, timeout=PATIENCE_S)
         assert ended.state == "finished", ended
     return simulated
+
+
+@pytest.fixture(scope="session")
+def audited(trained: Server) -> Server:
+    """The server once the training has been audited by a regression, and looked into."""
+    run = next(run for run in list_runs(trained.cache) if run.state == "finished")
+    cohort = open_cohort(trained.cache, "simulated")
+    asked = question(cohort, run.analysis(), LOGISTIC)
+    cohort.store.close()
+    for job in (
+        *(submit_audit(trained.cache, asked, part) for part in ("protocols", "leaks", "people")),
+        jobs.submit(trained.cache, "attribute", {"run": run.id, "name": "simulated"},
+                    f"attribute-{run.id}"),
+    ):  # fmt: skip
+        ended = jobs.wait(trained.cache, job, timeout=PATIENCE_S)
+        assert ended.state == "finished", ended
+    return trained
 
 
 @pytest.fixture(scope="session")

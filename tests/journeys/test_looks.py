@@ -9,7 +9,7 @@ from tests.journeys.looks import assert_fit_to_show
 pytestmark = pytest.mark.browser
 
 SIZES = {"desktop": (1440, 900), "telephone": (390, 844)}
-PAGES = ("", "quality", "association", "genes", "training", "run", "compare")
+PAGES = ("", "quality", "association", "genes", "training", "run", "compare", "audit")
 MAIN_PICTURE = {
     "": "3,000 people:",
     "quality": "A bar for each",
@@ -18,12 +18,13 @@ MAIN_PICTURE = {
     "training": "Genotypes, shape",
     "run": "Confusion matrix",
     "compare": "Table 1 of Henriques",
+    "audit": "AUC of one split",
 }
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page(size, mode, trained, visit):
+def test_every_page(size, mode, audited, visit):
     width, height = SIZES[size]
     person = visit(viewport={"width": width, "height": height}, color_scheme=mode)
     for page in PAGES:
