@@ -180,7 +180,7 @@ def value_words(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:g}"
+        return f"{value:,g}"
     return option_words(value) or "none"
 
 

@@ -22,10 +22,13 @@ from pipeline.association import effect_allele_frequency
 from pipeline.attribution import Attribution, Stability, across_seeds, read_attribution
 from pipeline.audit.stored import Question, job_of, read_answer
 from pipeline.cohort import CURRENT, Cohort, cohort_names, cohorts_dir, open_cohort
+from pipeline.comparison import Pair, RunSummary, compare_pair, summarise
 from pipeline.covariates import available_covariates as find_covariates
 from pipeline.covariates import structure_warning
+from pipeline.engine import LOCAL, Cluster, Watched, engine_address
 from pipeline.epochs import EpochRecord
 from pipeline.estimate import Estimate, estimate_run
+from pipeline.expectation import Expected, expected
 from pipeline.files import cache_dir
 from pipeline.gene_groups import variant_groups
 from pipeline.genes import GeneTable, gene_table
@@ -431,6 +434,19 @@ def active_jobs() -> list[Job]:
     return jobs.jobs(cache(), active_only=True)
 
 
+def expected_jobs(open_jobs: list[Job]) -> dict[str, Expected]:
+    """Return when each open job will start and how long it takes, as far as that is known."""
+    if all(job.position is None for job in open_jobs):
+        return {}
+    asked = " ".join(f"{job.id}:{job.position}" for job in open_jobs)
+    return _expected_jobs(str(cache()), asked, open_jobs)
+
+
+@st.cache_data(ttl=2, max_entries=16, show_spinner=False)
+def _expected_jobs(cache_folder: str, asked: str, _open_jobs: list[Job]) -> dict[str, Expected]:
+    return expected(Path(cache_folder), _open_jobs)
+
+
 def all_runs() -> list[Run]:
     """Return all runs, newest first."""
     return runs.list_runs(cache())
@@ -488,3 +504,58 @@ def is_open(asked: Question, part: str) -> bool:
     """Say whether a part of an audit waits or is being answered."""
     found = audit_job(asked, part)
     return found is not None and found.is_open
+
+
+def run_summary(of: Run) -> RunSummary:
+    """Return the few figures of a run, read again only when its files have changed."""
+    return _run_summary(str(of.folder), _stamp(of.metrics_path, of.progress_path), of)
+
+
+@st.cache_data(max_entries=5_000, show_spinner=False)
+def _run_summary(folder: str, stamp: tuple[int, ...], _run: Run) -> RunSummary:
+    return summarise(_run)
+
+
+def run_pair(first: Run, second: Run) -> Pair:
+    """Return what the second of two runs changed; no person is in it."""
+    read = [
+        _stamp(one.metrics_path, one.selection_path, one.predictions_path)
+        for one in (first, second)
+    ]
+    in_force = [cohorts_dir(cache()) / one.cohort / CURRENT for one in (first, second)]
+    key = (first.state, second.state, *read, _stamp(*in_force))
+    return _run_pair(str(first.folder), str(second.folder), repr(key), first, second)
+
+
+@st.cache_resource(max_entries=32, show_spinner="Holding the runs beside each other")
+def _run_pair(first: str, second: str, key: str, _first: Run, _second: Run) -> Pair:
+    return compare_pair(_first, _second)
+
+
+def _stamp(*paths: Path) -> tuple[int, ...]:
+    """Return when each file was written, its size and rights, 0 for one that is not there."""
+    found: list[int] = []
+    for path in paths:
+        try:
+            about = path.stat()
+        except OSError:
+            found += [0, 0, 0]
+        else:
+            found += [about.st_mtime_ns, about.st_size, about.st_mode]
+    return tuple(found)
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _watched(address: str) -> Watched:
+    return Watched(address)
+
+
+@st.cache_data(ttl=4, max_entries=2, show_spinner=False)
+def _cluster(address: str) -> Cluster:
+    return _watched(address).look()
+
+
+def cluster() -> Cluster | None:
+    """Return the cluster that work goes to, None where it is done here; raises `EngineError`."""
+    address = engine_address()
+    return None if address == LOCAL else _cluster(address)

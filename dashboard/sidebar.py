@@ -87,6 +87,18 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
     return View(whole, cohort, settings, pages)
 
 
+def adopt(settings: AnalysisSettings) -> None:
+    """Fill the sidebar in from settings, such as a run's; before it is drawn.
+
+    A run names its cases and controls, so that these stand as they were. How the Manhattan plot is
+    tested is no part of a run.
+    """
+    state.set_widgets({f"people.{role}": list(getattr(settings.people, role)) for role in ROLES})
+    for stage in ("samples", "quality", "selection"):
+        group = getattr(settings, stage)
+        controls.fill_in(stage, type(group), group.model_dump())
+
+
 def _association(whole: Cohort, defaults: AssociationSettings) -> dict[str, Any]:
     """Draw what the chosen test needs to know, and no more."""
     changes = controls.settings_widgets(

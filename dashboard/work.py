@@ -8,7 +8,9 @@ import streamlit as st
 
 from dashboard import elements, loaders, state
 from pipeline import jobs
-from pipeline.errors import NotFoundError
+from pipeline.engine import ClusterWorker
+from pipeline.errors import NotFoundError, PipelineError
+from pipeline.expectation import Expected
 from pipeline.jobs import Job
 from pipeline.submit import submit_job
 
@@ -39,6 +41,7 @@ def show() -> None:
     with st.bottom:
         _failures()
         _active()
+        _cluster()
 
 
 @st.fragment(run_every="1s")
@@ -51,8 +54,39 @@ def _active() -> None:
         for job_id in sorted(ended):
             _remember(job_id)
         st.rerun()
+    expected = loaders.expected_jobs(active)
     for job in active:
-        _line(job)
+        _line(job, expected.get(job.id))
+
+
+@st.fragment(run_every="5s")
+def _cluster() -> None:
+    """Say how the cluster is that work goes to; nothing where it is done on this machine."""
+    try:
+        found = loaders.cluster()
+    except PipelineError as problem:
+        elements.problem(str(problem))
+        return
+    if found is None:
+        return
+    used = sum(worker.bytes_memory for worker in found.workers) / 1e9
+    n_tasks = sum(worker.n_tasks for worker in found.workers)
+    title = f"Cluster: {len(found.workers):,} workers, {n_tasks:,} tasks, {used:.1f} GB"
+    with st.popover(title, icon=":material/dns:", type="tertiary"):
+        elements.table([_cluster_row(worker) for worker in found.workers])
+        st.link_button("Open the scheduler's own page", found.page, icon=":material/open_in_new:")
+
+
+def _cluster_row(worker: ClusterWorker) -> dict[str, Any]:
+    limit = f" of {worker.bytes_limit / 1e9:.1f}" if worker.bytes_limit else ""
+    return {
+        "Worker": worker.name,
+        "Machine": worker.host,
+        "Threads": worker.n_threads,
+        "GPUs": worker.n_gpus,
+        "Tasks": worker.n_tasks,
+        "Memory, GB": f"{worker.bytes_memory / 1e9:.1f}{limit}",
+    }
 
 
 def _failures() -> None:
@@ -81,13 +115,13 @@ def _remember(job_id: str) -> None:
         state.put("arrived", name)
 
 
-def _line(job: Job) -> None:
+def _line(job: Job, expected: Expected | None) -> None:
     name = job.payload.get("name") or job.payload["run"][:8]
     what = f"**{WORDS[job.kind]}** {name}"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         if job.state == "queued":
             place = f"waits, number {job.position}" if job.position else "waits"
-            st.markdown(f":material/hourglass_empty: {what}: {place}")
+            st.markdown(f":material/hourglass_empty: {what}: {place}{_when(expected)}")
         else:
             left = elements.duration(job.remaining_s)
             detail = f" · {job.detail}" if job.detail else ""
@@ -96,3 +130,15 @@ def _line(job: Job) -> None:
             st.progress(min(1.0, max(0.0, job.done or 0.0)), text=text)
         if st.button("Stop", key=f"stop-{job.id}", icon=":material/stop_circle:"):
             jobs.cancel(loaders.cache(), job.id)
+
+
+def _when(expected: Expected | None) -> str:
+    """Return when a job that waits will start and how long it takes, "" where nobody knows."""
+    if expected is None:
+        return ""
+    parts = []
+    if expected.starts_s is not None:
+        parts.append(f"starts in about {elements.duration(expected.starts_s)}")
+    if expected.takes_s is not None:
+        parts.append(f"takes about {elements.duration(expected.takes_s)}")
+    return "".join(f", {part}" for part in parts)

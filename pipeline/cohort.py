@@ -43,6 +43,11 @@ class Cohort:
     measures: dict[Any, Any] = field(init=False, default_factory=dict, repr=False)
 
     @property
+    def cache(self) -> Path:
+        """Return the cache that the cohort lies in."""
+        return self.store.path.parents[2]
+
+    @property
     def certificate(self) -> Mapping[str, Any]:
         """Return what made the cohort: sources, settings, build, versions."""
         return self.store.certificate

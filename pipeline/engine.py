@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LOCAL = "local"
 _CONNECT_S = 10
+_GLANCE_S = 2
 _POLL_S = 0.05
 _RESULT_S = 60.0
 _LOOK_FOR_WORKERS_S = 5.0
@@ -37,6 +39,28 @@ _LOST = (
 )
 
 
+@dataclass(frozen=True)
+class ClusterWorker:
+    """A worker of a cluster: bytes of memory in use and allowed (0: no limit), tasks at hand."""
+
+    name: str
+    host: str
+    n_threads: int
+    n_gpus: float
+    n_tasks: int
+    bytes_memory: int
+    bytes_limit: int
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A scheduler and its workers, as they say that they are; `page` is Dask's own."""
+
+    address: str
+    page: str
+    workers: tuple[ClusterWorker, ...]
+
+
 def engine_address(asked: str | None = None) -> str:
     """Return the engine asked for, else that of EXOLENS_ENGINE, else `local`."""
     return asked or os.environ.get("EXOLENS_ENGINE") or LOCAL
@@ -44,13 +68,19 @@ def engine_address(asked: str | None = None) -> str:
 
 @contextmanager
 def executor(
-    workers: int | None, preload: str, folder: Path, engine: str | None = None
+    workers: int | None,
+    preload: str,
+    folder: Path,
+    engine: str | None = None,
+    *,
+    trains: bool = False,
 ) -> Iterator[tuple[Executor, int]]:
     """Give an executor and the number of tasks it runs at once.
 
     `workers` counts processes here, by default one a core; a cluster has what it has. `preload` is
-    the module that the work needs, `folder` one that every machine has to see. Raises
-    `EngineError` when a scheduler or its workers cannot be used.
+    the module that the work needs, `folder` one that every machine has to see. Work that `trains`
+    goes to the workers that name a GPU (`--resources GPU=1`), one task a GPU, where any does.
+    Raises `EngineError` when a scheduler or its workers cannot be used.
     """
     address = engine_address(engine)
     if address == LOCAL:
@@ -60,7 +90,9 @@ def executor(
         return
     folder.mkdir(parents=True, exist_ok=True)
     with _connected(address) as client:
-        yield OnCluster(client), _n_threads(client, address, preload, folder)
+        n_threads = _n_threads(client, address, preload, folder)
+        n_gpus = int(sum(worker.n_gpus for worker in _workers(client))) if trains else 0
+        yield OnCluster(client, {"GPU": 1.0} if n_gpus else None), n_gpus or n_threads
 
 
 class OnCluster(Executor):
@@ -71,15 +103,18 @@ class OnCluster(Executor):
     ended and asks for a result again until it comes, or until no worker is left.
     """
 
-    def __init__(self, client: Client):
+    def __init__(self, client: Client, resources: dict[str, float] | None = None):
         self._client = client
+        self._resources = resources
         self._open: dict[Any, Future] = {}
         self._lock = threading.Lock()
         self._collector: threading.Thread | None = None
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """Return the future result of `fn(*args, **kwargs)`."""
-        task = self._client.submit(partial(fn, **kwargs), *args, pure=False)
+        task = self._client.submit(
+            partial(fn, **kwargs), *args, pure=False, resources=self._resources
+        )
         future: Future = Future()
         with self._lock:
             self._open[task] = future
@@ -176,6 +211,45 @@ def connect(address: str, timeout_s: float) -> Client:
         return Client(address, timeout=timeout_s, set_as_default=False)
 
 
+class Watched:
+    """A cluster that is looked at now and then over one connection."""
+
+    def __init__(self, address: str):
+        self._address = address
+        self._client: Client | None = None
+
+    def look(self) -> Cluster:
+        """Return the cluster as it is now; raises `EngineError` where no scheduler answers."""
+        if self._client is None or self._client.status != "running":
+            try:
+                self._client = connect(self._address, _GLANCE_S)
+            except (OSError, ValueError) as error:
+                raise EngineError(_unanswered(self._address)) from error
+        return cluster_of(self._client)
+
+
+def cluster_of(client: Client) -> Cluster:
+    """Return the scheduler and the workers that a client of it knows."""
+    address = client.scheduler_info()["address"]
+    return Cluster(address, client.dashboard_link, _workers(client))
+
+
+def _workers(client: Client) -> tuple[ClusterWorker, ...]:
+    told = client.scheduler_info(n_workers=-1)["workers"]
+    return tuple(
+        ClusterWorker(
+            name=str(one.get("name", address)),
+            host=one.get("host", ""),
+            n_threads=one.get("nthreads", 0),
+            n_gpus=float(one.get("resources", {}).get("GPU", 0)),
+            n_tasks=int(sum(one.get("metrics", {}).get("task_counts", {}).values())),
+            bytes_memory=int(one.get("metrics", {}).get("memory", 0)),
+            bytes_limit=int(one.get("memory_limit") or 0),
+        )
+        for address, one in told.items()
+    )
+
+
 @contextmanager
 def _connected(address: str) -> Iterator[Client]:
     # Dask tells of lost workers at length; what matters reaches the user as one sentence.
@@ -183,10 +257,7 @@ def _connected(address: str) -> Iterator[Client]:
     try:
         client = connect(address, _CONNECT_S)
     except (OSError, ValueError) as error:
-        raise EngineError(
-            f"EXOLENS_ENGINE is 'local' or the address of a Dask scheduler, but none answered at "
-            f"{address}; start it (dask scheduler) or correct the address."
-        ) from error
+        raise EngineError(_unanswered(address)) from error
     try:
         yield client
     finally:
@@ -214,6 +285,13 @@ def _n_threads(client: Client, address: str, preload: str, folder: Path) -> int:
                 "on a disk that all machines share."
             )
     return n_threads
+
+
+def _unanswered(address: str) -> str:
+    return (
+        f"EXOLENS_ENGINE is 'local' or the address of a Dask scheduler, but none answered at "
+        f"{address}; start it (dask scheduler) or correct the address."
+    )
 
 
 def _cannot_import(worker: str, error: Exception) -> str:

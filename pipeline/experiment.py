@@ -15,12 +15,14 @@ import pandas as pd
 
 from pipeline import runs
 from pipeline.cohort import Cohort
+from pipeline.engine import LOCAL, engine_address
 from pipeline.errors import Cancelled
 from pipeline.evaluation import evaluate, prediction_error
 from pipeline.evidence import Scored, Stratum, best_probability, evidence, find_strata
 from pipeline.files import written_beside
 from pipeline.fold import Fold, plan_folds
 from pipeline.folds import opened, train_folds
+from pipeline.keeping.peak_memory import forget_peak, peak_memory
 from pipeline.progress import OnProgress, Progress
 from pipeline.runs import Run
 from pipeline.settings import AnalysisSettings
@@ -37,6 +39,7 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
     """
     run = runs.load(cache, payload["run"])
     runs.clear_progress(run)
+    was_forgotten = forget_peak()
     with opened(run, on_progress) as (cohort, settings):
         plan = plan_folds(cohort, settings, run.relatives, run.genes)
         folds = list(train_folds(cohort, run, settings, plan, on_progress))
@@ -47,7 +50,8 @@ def run_training(cache: Path, payload: dict[str, Any], on_progress: OnProgress) 
     runs.write_metrics(run, _metrics(settings, folds, plan.is_case, strata))
     selected = round(float(np.mean([fold.n_selected for fold in folds])))
     epochs = sum(len(fold.trained.epochs) for fold in folds)
-    runs.update_state(run, selected=selected, epochs=epochs)
+    memory = peak_memory(was_forgotten, len(folds) > 1 and engine_address() != LOCAL)
+    runs.update_state(run, selected=selected, epochs=epochs, memory=memory)
     if any(fold.trained.was_ended for fold in folds):
         raise Cancelled  # with metrics, of the best epochs until then
     shutil.rmtree(run.checkpoints, ignore_errors=True)

@@ -106,7 +106,7 @@ def _on_cluster(run: Run, n_folds: int, on_progress: OnProgress) -> Iterator[Fol
     folder.mkdir()
     taken = [0] * n_folds
     try:
-        with executor(None, "pipeline.fold", folder) as (pool, _):
+        with executor(None, "pipeline.fold", folder, trains=True) as (pool, _):
             futures = [
                 pool.submit(fold_task, str(run.cache), run.id, number) for number in range(n_folds)
             ]

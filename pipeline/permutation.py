@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.cohort import Cohort, open_cohort
+from pipeline.engine import LOCAL, engine_address
 from pipeline.errors import EmptyResultError, SettingsError
 from pipeline.files import written_beside
 from pipeline.genotypes import count_genotypes, people_mask
@@ -30,8 +31,10 @@ from pipeline.region_tests import RegionCounts, region_counts, run_test
 from pipeline.samples import with_people
 from pipeline.schema import SEXES
 from pipeline.settings import AnalysisSettings, AssociationSettings
+from pipeline.spread import opened, spread, where_is
 
 _TABLES_AT_ONCE = 1 << 20  # variants x permutations: about 150 MB of counts and results
+_STRETCHES = 64  # of variants, on a cluster: a lost worker loses little
 _TIE = 1 + 1e-9  # tables of the same probability may differ by rounding
 _ALPHA = 0.05
 
@@ -66,11 +69,13 @@ def max_t(
     filtered: Filtered,
     settings: AssociationSettings,
     on_progress: OnProgress = silent,
+    asked: AnalysisSettings | None = None,
 ) -> MaxT:
     """Return the permutations of these variants, people and this test; kept beside the cohort.
 
     Labels are permuted over cases and controls within each stated sex. Whatever `associate` does
-    with small expected counts is done in each permutation. Raises `EmptyResultError` as
+    with small expected counts is done in each permutation. With `asked`, the settings that made
+    `filtered`, the work is shared out on a cluster where there is one. Raises `EmptyResultError` as
     `associate`, and `SettingsError` for logistic regression.
     """
     known = read_max_t(cohort, filtered, settings)
@@ -82,7 +87,10 @@ def max_t(
             "Permutations need variants, but these thresholds keep none of "
             f"{cohort.n_variants:,}; loosen the one that removes most."
         )
-    largest = _largest(cohort, filtered, settings, on_progress)
+    if asked is not None and engine_address() != LOCAL:
+        largest = _largest_on_cluster(cohort, len(filtered.kept), asked, on_progress)
+    else:
+        largest = _largest(cohort, filtered, settings, on_progress)
     largest.sort()
     path = _path(cohort, filtered, settings)
     with written_beside(path) as beside, beside.open("wb") as handle:
@@ -111,7 +119,7 @@ def permute_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -
         counted = with_people(cohort, settings.samples, on_progress)
         try:
             filtered = filter_variants(counted, settings.quality, settings.people)
-            found = max_t(counted, filtered, settings.association, on_progress)
+            found = max_t(counted, filtered, settings.association, on_progress, settings)
         finally:
             if counted is not cohort:
                 counted.store.close()
@@ -145,9 +153,16 @@ def permute_labels(
 
 
 def _largest(
-    cohort: Cohort, filtered: Filtered, settings: AssociationSettings, on_progress: OnProgress
+    cohort: Cohort,
+    filtered: Filtered,
+    settings: AssociationSettings,
+    on_progress: OnProgress,
+    rows: slice = slice(None),
 ) -> np.ndarray:
-    """Return the largest -log10 p of each permutation, (n_permutations,); 0 without a test."""
+    """Return the largest -log10 p of each permutation, (n_permutations,); 0 without a test.
+
+    `rows` are those of the kept variants that are looked at.
+    """
     n = settings.n_permutations
     is_case, strata = _labels(cohort, filtered)
     labels = permute_labels(is_case, strata, n, settings.permutation_seed)
@@ -156,9 +171,9 @@ def _largest(
     male = people_mask((cohort.samples["sex"] == "male").to_numpy()[None])
     largest = np.zeros(n)
     clock = Clock("permuting labels", on_progress)
-    n_done, n_all = 0, len(filtered.kept) * n
+    n_done, n_all = 0, len(filtered.kept[rows]) * n
     clock.report(0.0)
-    for indices, packed in cohort.packed_genotypes(filtered.kept):
+    for indices, packed in cohort.packed_genotypes(filtered.kept[rows]):
         totals = region_counts(cohort, filtered, np.searchsorted(filtered.kept, indices))
         at_once = max(1, _TABLES_AT_ONCE // len(indices))
         for start in range(0, n, at_once):
@@ -170,6 +185,37 @@ def _largest(
             n_done += neg_log10_p.size
             clock.report(n_done / n_all, clock.with_rate(n_done, "tests"))
     return largest
+
+
+def _largest_on_cluster(
+    cohort: Cohort, n_kept: int, asked: AnalysisSettings, on_progress: OnProgress
+) -> np.ndarray:
+    """Return what `_largest` does: each call has a stretch of the kept variants."""
+    clock = Clock("permuting labels on the cluster", on_progress)
+    size = max(1, math.ceil(n_kept / _STRETCHES))
+    calls = [
+        (where_is(cohort), asked, start, min(start + size, n_kept))
+        for start in range(0, n_kept, size)
+    ]
+    largest = np.zeros(asked.association.n_permutations)
+    n_done = 0
+
+    def look() -> None:
+        clock.report(n_done / len(calls), f"{n_done} of {len(calls)} stretches")
+
+    for _, found in spread(cohort, _stretch, calls, look):
+        largest = np.fmax(largest, found)
+        n_done += 1
+    return largest
+
+
+def _stretch(
+    where: tuple[Path, str, str], asked: AnalysisSettings, start: int, end: int
+) -> np.ndarray:
+    """Return the largest -log10 p of each permutation over some of the kept variants."""
+    with opened(where, asked) as cohort:
+        filtered = filter_variants(cohort, asked.quality, asked.people)
+        return _largest(cohort, filtered, asked.association, silent, slice(start, end))
 
 
 def _labels(cohort: Cohort, filtered: Filtered) -> tuple[np.ndarray, np.ndarray]:

@@ -8,22 +8,26 @@
       model.keras          or model-<fold>.keras
       checkpoints/         where the training of each fold stands, until the run has ended
       log.txt              what the worker printed
+      weights.json         when the models were removed to save space, and which (`retention`)
       private/predictions.parquet    by person; never shown, never exported unasked
 
-One process writes a run; anybody reads it. `run.json` says what its writer last knew: when the
+One process writes a run; anybody reads it. What people say of a run lies outside its folder
+(`run_notes`), so that it outlives the run. `run.json` says what its writer last knew: when the
 writer was killed, a reader finds that out from the process and from the claim on the run's job.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,15 +47,20 @@ from pipeline.claims import (
 from pipeline.epochs import EpochRecord, restored
 from pipeline.errors import NotFoundError, StaleArtifactError
 from pipeline.files import append_json_line, place_folder, read_json, write_json
+from pipeline.keeping.run_index import Stamp, read_index, stamp_of, write_index
 from pipeline.settings import AnalysisSettings
 
 FORMAT_VERSION = 3
 _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
+_UNINDEXED = 100  # runs read one by one before the index is written anew
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its reader sees it; times are ISO 8601 in UTC, `seconds` those of the last try."""
+    """A run as its reader sees it; times are ISO 8601 in UTC, `seconds` those of the last try.
+
+    `memory` is what `peak_memory` found, None before the end and in runs of earlier versions.
+    """
 
     folder: Path
     id: str
@@ -72,6 +81,7 @@ class Run:
     error: str | None = None
     selected: int | None = None
     epochs: int | None = None
+    memory: dict[str, Any] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -120,6 +130,20 @@ class Run:
     def analysis(self) -> AnalysisSettings:
         """Return the settings as the model that stages take."""
         return AnalysisSettings.model_validate(self.settings)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run among many: the epochs it did, and as JSON the measures that a list shows of it."""
+
+    run: Run
+    epochs: int
+    measures: str
+
+    @property
+    def metrics(self) -> dict[str, Any] | None:
+        """The measures of the test people and of the baselines, without curves; None before."""
+        return json.loads(self.measures)
 
 
 def run_identity(
@@ -199,43 +223,135 @@ def load(cache: Path, run_id: str) -> Run:
 
 
 def list_runs(cache: Path) -> list[Run]:
-    """Return all runs, newest first, with one small read for each that has ended.
+    """Return all runs, newest first.
 
     A run whose run.json cannot be read is listed as failed, with the reason as its error.
     """
-    runs = []
+    return [one.run for one in listed(cache)]
+
+
+def listed(cache: Path) -> list[Listed]:
+    """Return all runs with what a list shows of them, newest first.
+
+    The content of a run that has ended is taken from memory, else from the index, as long as its
+    run.json is the one that was read then; all others are read.
+    """
     try:
         entries = list(os.scandir(cache / "runs"))
     except FileNotFoundError:
         return []
+    known, n_unsaved = _known(cache)
+    found: list[Listed] = []
+    kept: dict[str, tuple[Stamp, Listed]] = {}
     for entry in entries:
         if not _RUN_ID.fullmatch(entry.name):
             continue
-        folder = Path(entry.path)
-        try:
-            runs.append(_settled(_read(folder)))
-        except NotFoundError:
+        # Before the content is read, so that what is written meanwhile is seen the next time.
+        stamp = stamp_of(f"{entry.path}/run.json")
+        if stamp is None:
             continue  # deleted meanwhile, or not a run at all
+        was = known.get(entry.name)
+        if was and was[0] == stamp:
+            kept[entry.name] = was
+            found.append(was[1])
+            continue
+        try:
+            left = _read(Path(entry.path))
+        except NotFoundError:
+            continue
         except StaleArtifactError as error:
-            made = datetime.fromtimestamp(entry.stat().st_mtime, UTC)
-            runs.append(
-                Run(
-                    folder=folder,
-                    id=entry.name,
-                    cohort="",
-                    fingerprint="",
-                    settings={},
-                    preset="",
-                    relatives="",
-                    genes="",
-                    seed=0,
-                    versions={},
-                    created=made.isoformat(timespec="milliseconds"),
-                    state="failed",
-                    error=str(error),
-                )
-            )
-    return sorted(runs, key=lambda run: (run.created, run.id), reverse=True)
+            found.append(Listed(_unreadable(Path(entry.path), stamp, str(error)), 0, "null"))
+            continue
+        one = Listed(_settled(left), _epochs_done(left), _measures(left))
+        found.append(one)
+        if left.state in FINAL:
+            kept[entry.name] = (stamp, one)
+            n_unsaved += 1
+    n_unsaved += max(0, len(known) - len(kept))
+    if n_unsaved >= _UNINDEXED:
+        _save_index(cache, kept)
+        n_unsaved = 0
+    _KNOWN[cache] = (kept, n_unsaved)
+    return sorted(found, key=lambda one: (one.run.created, one.run.id), reverse=True)
+
+
+# What `listed` read before of each cache, and how much of it the index lacks: a page asks again
+# with every move.
+_KNOWN: dict[Path, tuple[dict[str, tuple[Stamp, Listed]], int]] = {}
+
+
+def _known(cache: Path) -> tuple[dict[str, tuple[Stamp, Listed]], int]:
+    if cache in _KNOWN:
+        return _KNOWN[cache]
+    known = {}
+    folder = cache / "runs"
+    with _no_collection():
+        entries = read_index(_index_path(cache), FORMAT_VERSION).items()
+        for run_id, (stamp, record, measures) in entries:
+            with contextlib.suppress(StaleArtifactError, KeyError):  # damaged: read from the run
+                run = _run_of(folder / run_id, record)
+                known[run_id] = (stamp, Listed(run, record["epochs_done"], measures))
+    return known, 0
+
+
+@contextlib.contextmanager
+def _no_collection() -> Iterator[None]:
+    """Let nothing look for garbage, which among so many new objects takes longer than the rest."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _index_path(cache: Path) -> Path:
+    return cache / "index" / "runs.json"
+
+
+def _save_index(cache: Path, kept: Mapping[str, tuple[Stamp, Listed]]) -> None:
+    told = {
+        run_id: (stamp, _record(one.run) | {"epochs_done": one.epochs}, one.measures)
+        for run_id, (stamp, one) in kept.items()
+    }
+    # A full disk, or one that may only be read: the next one who may writes it.
+    with contextlib.suppress(OSError):
+        write_index(_index_path(cache), FORMAT_VERSION, told)
+
+
+def _unreadable(folder: Path, stamp: Stamp, error: str) -> Run:
+    made = datetime.fromtimestamp(stamp[0] / 1e9, UTC)
+    return Run(
+        folder=folder,
+        id=folder.name,
+        cohort="",
+        fingerprint="",
+        settings={},
+        preset="",
+        relatives="",
+        genes="",
+        seed=0,
+        versions={},
+        created=made.isoformat(timespec="milliseconds"),
+        state="failed",
+        error=error,
+    )
+
+
+def _measures(run: Run) -> str:
+    """Return the measures of a run without its curves, as JSON; null while there are none."""
+    try:
+        metrics = read_metrics(run)
+        if metrics is None:
+            return "null"
+        baselines = {
+            name: {key: measured[key] for key in ("n", "accuracy", "auc")}
+            for name, measured in metrics["baselines"].items()
+        }
+        return json.dumps({"test": metrics["test"], "baselines": baselines}, allow_nan=False)
+    except (StaleArtifactError, KeyError, TypeError, AttributeError, ValueError):
+        return "null"  # torn by a power cut; the page of the run says so
 
 
 def update_state(
@@ -245,18 +361,20 @@ def update_state(
     error: str | None = None,
     selected: int | None = None,
     epochs: int | None = None,
+    memory: dict[str, Any] | None = None,
 ) -> Run:
     """Return the run after writing how it stands now; only its worker calls this.
 
     `running` notes this process, the time and the versions; a final state notes the end. Without
-    a state only `selected` (variants that entered) or `epochs` (epochs done) are written.
+    a state only `selected` (variants that entered), `epochs` (epochs done) or `memory` (see
+    `peak_memory`) are written.
     """
     current = _read(run.folder)
     changes: dict[str, Any] = {}
     if state is not None:
         changes = {"state": state, "error": error, "finished": None, "seconds": None}
         if state == "queued":
-            changes |= {"started": None, "worker": None}
+            changes |= {"started": None, "worker": None, "memory": None}
         elif state == "running":
             changes |= {"started": now(), "worker": holder(), "versions": dict(_versions())}
         else:
@@ -266,6 +384,8 @@ def update_state(
         changes["selected"] = selected
     if epochs is not None:
         changes["epochs"] = epochs
+    if memory is not None:
+        changes["memory"] = memory
     current = replace(current, **changes)
     _write(current)
     return current
@@ -317,8 +437,13 @@ def read_metrics(run: Run) -> dict[str, Any] | None:
 
 def show(run: Run) -> dict[str, Any]:
     """Return the run in the JSON shape that scripts rely on."""
-    epochs = run.epochs if run.state == "finished" else None
-    seconds = _seconds(run.started, now()) if run.state == "running" else run.seconds
+    shown = show_listed(Listed(run, _epochs_done(run), "null"))
+    return {**shown, "settings": run.settings, "metrics": read_metrics(run)}
+
+
+def show_listed(one: Listed) -> dict[str, Any]:
+    """Return a run of a list in the JSON shape of `show`, without settings and measures."""
+    run = one.run
     return {
         "run": run.id,
         "cohort": run.cohort,
@@ -327,20 +452,28 @@ def show(run: Run) -> dict[str, Any]:
         "host": run.host,
         "preset": run.preset,
         "fingerprint": run.fingerprint,
-        "settings": run.settings,
+        "seed": run.seed,
         "selected": run.selected,
-        "epochs": len(read_progress(run)) if epochs is None else epochs,
-        "seconds": seconds,
+        "epochs": one.epochs,
+        "seconds": _seconds(run.started, now()) if run.state == "running" else run.seconds,
+        "memory": run.memory,
         "created": run.created,
         "started": run.started,
         "finished": run.finished,
         "error": run.error,
         "versions": run.versions,
-        "metrics": read_metrics(run),
     }
 
 
+def _epochs_done(run: Run) -> int:
+    if run.state == "finished" and run.epochs is not None:
+        return run.epochs
+    return len(read_progress(run))
+
+
 _STORED = tuple(field.name for field in fields(Run) if field.name not in {"folder", "worker"})
+_STATES = frozenset(get_args(State))
+_LATER = {"memory"}  # not there in runs of earlier versions
 
 
 def _record(run: Run) -> dict[str, Any]:
@@ -367,11 +500,17 @@ def _read(folder: Path) -> Run:
             f"Run {folder.name} is of format {found}, and this Exolens reads {FORMAT_VERSION}; "
             "train it again."
         )
+    return _run_of(folder, record)
+
+
+def _run_of(folder: Path, record: Mapping[str, Any]) -> Run:
+    """Return the run of a record. Raises `StaleArtifactError` when it lacks a part."""
     try:
-        if record["state"] not in get_args(State) or not isinstance(record["created"], str):
+        if record["state"] not in _STATES or not isinstance(record["created"], str):
             raise TypeError("its state or its date")
         worker = Holder(**record["worker"]) if record["worker"] else None
-        return Run(folder=folder, worker=worker, **{name: record[name] for name in _STORED})
+        stored = {name: record[name] for name in _STORED if name in record or name not in _LATER}
+        return Run(folder=folder, worker=worker, **stored)
     except (KeyError, TypeError) as error:
         raise StaleArtifactError(
             f"The run.json of run {folder.name} lacks a part ({error}); train it again."

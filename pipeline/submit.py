@@ -12,6 +12,7 @@ from pipeline.cohort import Cohort, open_cohort
 from pipeline.errors import NotFoundError
 from pipeline.files import safe_name
 from pipeline.kept_weights import keep_weights
+from pipeline.lineage import note_parent
 from pipeline.people import require_both
 from pipeline.runs import Run
 from pipeline.samples import keep_people
@@ -21,11 +22,16 @@ from pipeline.structure import families
 
 
 def submit_training(
-    cache: Path, cohort_name: str, settings: AnalysisSettings, preset: str = ""
+    cache: Path,
+    cohort_name: str,
+    settings: AnalysisSettings,
+    preset: str = "",
+    parent: Run | None = None,
 ) -> Run:
     """Queue a training and return its run; asking for the same again opens the run there is.
 
-    What can be told at once is told here: an unknown cohort, a missing class, too many folds.
+    `parent` is the run that was changed to get here. What can be told at once is told here: an
+    unknown cohort, a missing class, too many folds.
     """
     cohort = open_cohort(cache, cohort_name)
     try:
@@ -42,6 +48,8 @@ def submit_training(
         )
     finally:
         cohort.store.close()
+    if parent:
+        note_parent(run, parent)
     jobs.submit(cache, "train", {"run": run.id})
     jobs.ensure_worker(cache)
     return runs.load(cache, run.id)

@@ -36,6 +36,7 @@ from pipeline.claims import (
 )
 from pipeline.errors import Cancelled, Enough, PipelineError, SettingsError
 from pipeline.files import write_json
+from pipeline.keeping import retention
 from pipeline.progress import OnProgress, Progress
 
 Handler = Callable[[dict[str, Any], OnProgress, Path], Mapping[str, Any] | None]
@@ -102,6 +103,7 @@ def work(
     limit = jobs.worker_limit()
     who = holder()
     jobs.mend_queue(cache)
+    retention.tidy(cache)
     n_done = 0
     with _Signals() as signals, _on_the_list(cache, who):
         idle_since = time.monotonic()
@@ -113,6 +115,7 @@ def work(
             attempt = jobs.take(cache, who)
             if attempt is not None:
                 _do(cache, attempt, handlers, signals)
+                retention.tidy(cache)
                 n_done += 1
                 idle_since = time.monotonic()
             elif warm is not None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,18 @@ from tests.small_cohorts import run, write_phenotypes
 from tests.tools import shared_data
 
 UWGAC = ("uwgac-1kg/1KG_phase3_subset_autosomes.vcf.gz", "uwgac-1kg/1KG_phase3_subset_chrX.vcf.gz")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def light_heap() -> Iterator[None]:
+    """What a module of tests leaves behind is not searched for garbage ever after.
+
+    Keras collects garbage with every network that it forgets; after three thousand tests of one
+    process each time took seconds.
+    """
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

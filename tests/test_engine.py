@@ -13,16 +13,19 @@ from concurrent.futures import wait
 from pathlib import Path
 
 import distributed
+import numpy as np
 import pytest
 
 from pipeline import files
 from pipeline import ingest as ingest_module
 from pipeline.cli import main
 from pipeline.cohort import open_cohort
-from pipeline.engine import connect, executor
+from pipeline.engine import Watched, connect, executor
 from pipeline.errors import Cancelled, EngineError, InputError
 from pipeline.ingest import ingest
-from pipeline.progress import Progress
+from pipeline.permutation import permute_job
+from pipeline.progress import Progress, silent
+from pipeline.settings import AnalysisSettings, with_changes
 from tests.small_cohorts import tables, vcf_text, write_phenotypes, write_vcf
 from tests.test_ingest import DIAGNOSES, SAMPLES, SEX, big_text, ingested, random_records
 
@@ -48,11 +51,11 @@ class Cluster:
         self.processes.append(process)
         return process
 
-    def add_worker(self) -> subprocess.Popen:
+    def add_worker(self, *more: str) -> subprocess.Popen:
         # Without a limit: Dask shares the machine's memory out by cores, and of many cores a share
         # is less than what the imports take; such a worker only waits.
         options = ("--no-nanny", "--nthreads", "1", "--memory-limit", "0")
-        return self._start("worker", self.address, *options)
+        return self._start("worker", self.address, *options, *more)
 
     def wait_for(self, n_workers: int) -> None:
         with connect(self.address, 60) as client:
@@ -216,6 +219,50 @@ def test_who_waits_is_told_when_all_workers_have_gone(tmp_path, monkeypatch):
                 future.result(60)
     finally:
         alone.end()
+
+
+def test_trainings_go_to_workers_that_name_a_gpu_and_the_cluster_is_told(tmp_path):
+    alone = Cluster(tmp_path)
+    try:
+        plain, with_gpu = alone.add_worker(), alone.add_worker("--resources", "GPU=1")
+        alone.wait_for(2)
+        with executor(None, "pipeline.coding", tmp_path, alone.address, trains=True) as (pool, n):
+            assert n == 1, "one task a GPU"
+            assert {pool.submit(_pid, i).result(60) for i in range(6)} == {with_gpu.pid}
+        with executor(None, "pipeline.coding", tmp_path, alone.address) as (pool, n):
+            assert n == 2
+            waiting = [pool.submit(_pid, i) for i in range(12)]
+            assert {future.result(60) for future in waiting} == {plain.pid, with_gpu.pid}
+        found = Watched(alone.address).look()
+        assert found.address == alone.address
+        assert found.page.startswith("http")
+        assert sorted(worker.n_gpus for worker in found.workers) == [0, 1]
+        assert all(worker.bytes_memory > 1e6 for worker in found.workers)
+    finally:
+        alone.end()
+    with pytest.raises(EngineError, match="none answered"):
+        Watched("tcp://127.0.0.1:1").look()
+
+
+def test_permutations_are_shared_out_and_are_those_of_one_machine(tmp_path, cluster, monkeypatch):
+    cluster.add_worker()
+    path = write_vcf(tmp_path / "a.vcf.gz", big_text())
+    table = write_phenotypes(tmp_path / "p.tsv", DIAGNOSES, SEX)
+    ingest(tmp_path / "cache", "c", [path], table)
+    asked = with_changes(
+        AnalysisSettings(),
+        {"association.n_permutations": 200, "quality.drop_sex_chromosomes": False},
+    )
+    lines = []
+    for address in ("local", cluster.address):
+        monkeypatch.setenv("EXOLENS_ENGINE", address)
+        made = permute_job(
+            tmp_path / "cache", {"name": "c", "settings": asked.model_dump()}, silent
+        )
+        (kept,) = (tmp_path / "cache").rglob("permutations-*.npy")
+        lines.append((made["line"], np.load(kept).tolist()))
+        kept.unlink()
+    assert lines[0] == lines[1]
 
 
 def test_calls_run_elsewhere(tmp_path, cluster):

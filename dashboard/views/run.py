@@ -9,9 +9,18 @@ import streamlit as st
 
 from dashboard import elements, loaders
 from dashboard.view import View
-from dashboard.views import live, run_attribution, run_evidence, run_methods
+from dashboard.views import (
+    live,
+    run_attribution,
+    run_evidence,
+    run_family,
+    run_keeping,
+    run_methods,
+)
+from dashboard.views.compare_names import origin
 from pipeline.errors import NotFoundError
-from pipeline.presets import PRESETS
+from pipeline.keeping.peak_memory import WORDS
+from pipeline.keeping.run_notes import Notes, all_notes
 from pipeline.runs import Run
 
 _SHOWN = 500  # runs offered in the list
@@ -19,29 +28,35 @@ _SHOWN = 500  # runs offered in the list
 
 def show(view: View) -> None:
     """Draw the page."""
-    known = loaders.all_runs()[:_SHOWN]
+    known = loaders.all_runs()
     if not known:
         st.title("Can we believe it?")
         elements.empty("No run yet. Choose a network on the page Training and train it.")
         st.page_link(view.pages["training"], label="Training", icon=":material/model_training:")
         return
     try:
-        run = _choose({run.id: run for run in known})
+        run = _choose(known)
     except NotFoundError as problem:
+        if run_keeping.offer_restore(st.query_params["run"], loaders.cache()):
+            return
         elements.problem(str(problem))
         st.page_link(view.pages["run"], label="The newest run", icon=":material/monitoring:")
         return
     metrics = loaders.metrics(run)
     if run.state not in ("finished", "cancelled") or not metrics:
         st.title("Can we believe it?")
+        run_keeping.show(run)
         live.curves(run.id)
         return
     st.header(_sentence(metrics))
-    if run.state == "finished":
-        st.page_link(
-            view.pages["audit"], label="Audit this run", icon=":material/policy:",
-            query_params={"audited": run.id, "cohort": run.cohort},
-        )  # fmt: skip
+    run_keeping.show(run)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        run_family.change_button(view, run)
+        if run.state == "finished":
+            st.page_link(
+                view.pages["audit"], label="Audit this run", icon=":material/policy:",
+                query_params={"audited": run.id, "cohort": run.cohort},
+            )  # fmt: skip
     if metrics["protocol"] == "published":
         st.warning(
             "Published protocol: the labels of these test people helped to choose the variants "
@@ -58,31 +73,33 @@ def show(view: View) -> None:
             st.caption(note)
     run_evidence.show(run.id, metrics)
     elements.method("run")
+    run_family.show(view, run)
     run_attribution.show(view, run)
     live.curves(run.id)
     run_methods.show(view, run, metrics)
     _made_of(run, metrics)
 
 
-def _choose(by_id: dict[str, Run]) -> Run:
-    """Return the run that the address names, else the newest, and let another be chosen."""
+def _choose(known: list[Run]) -> Run:
+    """Return the run that the address names, else the newest, and let another be chosen.
+
+    Archived runs are in the list where the address names them alone.
+    """
+    said = all_notes(loaders.cache())
     asked = st.query_params.get("run")
+    shown = [run for run in known if not said.get(run.id, Notes()).archived]
+    by_id = {run.id: run for run in shown[:_SHOWN]}
     if asked and asked not in by_id:
         by_id |= {asked: loaders.run(asked)}
-    titles = {one: _title(run) for one, run in by_id.items()}
+    titles = {one: _title(run, said.get(one, Notes())) for one, run in by_id.items()}
     return loaders.run(elements.choice_in_address("Run", "run", list(by_id), titles))
 
 
-def _title(run: Run) -> str:
+def _title(run: Run, notes: Notes) -> str:
     when = run.created[:16].replace("T", " ")
-    return f"{run.cohort} · {_origin(run)} · {when} · {run.state} · {run.id[:8]}"
-
-
-def _origin(run: Run) -> str:
-    """Return where the settings of a run come from: a preset, a search, or the user."""
-    if run.preset in PRESETS:
-        return PRESETS[run.preset].title
-    return (run.preset or "own settings").replace("sweep ", "best of search ")
+    star = "★ " if notes.starred else ""
+    name = notes.title or origin(run)
+    return f"{star}{run.cohort} · {name} · {when} · {run.state} · {run.id[:8]}"
 
 
 def _in_file(run: Run, metrics: dict[str, Any]) -> str:
@@ -121,12 +138,19 @@ def _larger_class(table: list[list[int]]) -> str:
     return "control" if sum(table[0]) >= sum(table[1]) else "case"
 
 
+def _memory(run: Run) -> str:
+    """Return the largest memory of a run and whose it was, "" where that was not written down."""
+    if not run.memory:
+        return ""
+    return f", {run.memory['peak_bytes'] / 1e9:.1f} GB at most ({WORDS[run.memory['of']]})"
+
+
 def _made_of(run: Run, metrics: dict[str, Any]) -> None:
     with st.expander("Everything that made this run"):
         st.markdown(
             f"Run `{run.id}` of cohort **{run.cohort}** (`{run.fingerprint}`), "
             f"{metrics['protocol']} protocol, {run.selected or 0:,} variants, {run.epochs} epochs, "
-            f"{elements.duration(run.seconds)} on {run.host}."
+            f"{elements.duration(run.seconds)} on {run.host}{_memory(run)}."
         )
         folds = pd.DataFrame(
             [

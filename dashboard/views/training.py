@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import elements, loaders, state, strip
 from dashboard.charts.network_drawing import network_drawing
 from dashboard.view import View
-from dashboard.views import live, training_form
+from dashboard.views import live, run_family, training_form
 from dashboard.views.sweep import show_sweep
 from dashboard.views.training_form import Form
 from pipeline.errors import NotFoundError, PipelineError
@@ -31,6 +31,9 @@ def show(view: View) -> None:
     with left:
         form = training_form.ask(view)
     with right:
+        changed = run_family.changed_run()
+        if changed:
+            run_family.against(view, changed, form.settings)
         layers = _outline(view, form.settings)
         _train(view, form, layers)
         _watch(view, _run_to_watch())
@@ -104,7 +107,10 @@ def _train(view: View, form: Form, layers: tuple[LayerOutline, ...]) -> None:
 
 def _submit(view: View, form: Form) -> None:
     try:
-        run = submit_training(loaders.cache(), view.cohort.name, form.settings, form.preset)
+        run = submit_training(
+            loaders.cache(), view.cohort.name, form.settings, form.preset,
+            run_family.changed_run(),
+        )  # fmt: skip
     except PipelineError as problem:
         elements.problem(str(problem))
         return

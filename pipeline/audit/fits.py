@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from pipeline.audit import LOGISTIC
 from pipeline.audit.models import Model, first_plan, model_of
-from pipeline.audit.pool import opened, spread, where_is
 from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError
 from pipeline.evaluation import evaluate
@@ -28,6 +27,7 @@ from pipeline.recount import fetch_genotypes, recount
 from pipeline.selection import Selection, select
 from pipeline.settings import AnalysisSettings
 from pipeline.splits import Roles, Split, assign_roles
+from pipeline.spread import opened, spread, where_is
 
 # honest: nothing sees test people. chosen: they help to choose variants. scaled: they enter means
 # and standard deviations. stopped: early stopping (of a regression: the penalty) watches them.
@@ -99,7 +99,7 @@ def fits(
         look()
     pieces = _pieces(cohort, settings, model, ways, n_permutations)
     asked = [(where_is(cohort), settings, model, tuple(ways), piece) for piece in pieces]
-    for _, measured in spread(cohort, _task, asked, look):
+    for _, measured in spread(cohort, _task, asked, look, trains=model != LOGISTIC):
         yield from measured
         n_done += len(measured)
         look()

@@ -11,12 +11,12 @@ from pipeline.audit.confounding import confounding
 from pipeline.audit.leaks import leaks
 from pipeline.audit.neighbours import orders
 from pipeline.audit.people_curve import people_curve
-from pipeline.audit.pool import opened
 from pipeline.audit.protocols import Audit, audit
 from pipeline.audit.stored import Question, write_answer
 from pipeline.cohort import Cohort
 from pipeline.progress import OnProgress
 from pipeline.settings import AnalysisSettings
+from pipeline.spread import opened
 
 # A regression is fitted in a second, a network in ten: what each can afford in minutes.
 PERMUTATIONS = {"protocols": {LOGISTIC: 20, NETWORK: 5}, "leaks": {LOGISTIC: 10, NETWORK: 3}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,11 +29,6 @@ def first_plan(cohort: Cohort, settings: AnalysisSettings) -> Plan:
     return plan_folds(cohort, settings, related.digest if related else "", cohort.gene_table)
 
 
-def cache_of(cohort: Cohort) -> Path:
-    """Return the cache that the cohort lies in."""
-    return cohort.store.path.parents[2]
-
-
 def model_of(cohort: Cohort, settings: AnalysisSettings, name: str) -> Model:
     """Return L2 regression for `logistic_l2`, for any other name the network of the settings."""
     return _logistic if name == LOGISTIC else _network(cohort, settings)
@@ -57,7 +51,7 @@ def _network(cohort: Cohort, settings: AnalysisSettings) -> Model:
         # TensorFlow is loaded here and not before: an audit of a regression never waits for it.
         from pipeline.training import forget_models, predict_probability
 
-        given = kept_weights(cache_of(cohort), cohort, chosen.variants, settings)
+        given = kept_weights(cohort.cache, cohort, chosen.variants, settings)
         fitted = fit_fold(cohort, genotypes, is_case, roles, chosen, settings, file_weights=given)
         entered = np.searchsorted(chosen.variants, fitted.variants)
         score = predict_probability(fitted.model, genotypes[:, entered])

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from pipeline.arrangement import arrange
 from pipeline.audit.compared import Compared, Order, compare
 from pipeline.audit.models import first_plan, model_of
-from pipeline.audit.pool import opened, spread, where_is
 from pipeline.cohort import Cohort
 from pipeline.fold import select_variants
 from pipeline.gene_groups import variant_groups
@@ -27,6 +26,7 @@ from pipeline.recount import fetch_genotypes
 from pipeline.selection import Selection
 from pipeline.settings import AnalysisSettings, EncodingSettings, with_changes
 from pipeline.splits import Roles
+from pipeline.spread import opened, spread, where_is
 from pipeline.statistics import Interval
 
 ORDERS: tuple[Order, ...] = ("genomic", "gene", "p", "shuffled")
@@ -160,7 +160,8 @@ def orders(
          plan.people, plan.is_case, roles, selection)
         for fit in fits
     ]  # fmt: skip
-    for number, score in spread(cohort, scores_of_test, calls, look) if calls else ():
+    scored = spread(cohort, scores_of_test, calls, look, trains=True) if calls else ()
+    for number, score in scored:
         trained.append(Trained(*fits[number], score))
         look()
         if on_part:

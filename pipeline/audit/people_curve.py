@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from pipeline.audit.models import LOGISTIC, first_plan
 from pipeline.audit.neighbours import scores_of_test
 from pipeline.audit.people_trend import Extrapolated, bootstrap_aucs, extrapolate, mean_by_share
-from pipeline.audit.pool import spread, where_is
 from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError
 from pipeline.fold import Plan
@@ -25,6 +24,7 @@ from pipeline.recount import recount
 from pipeline.selection import Selection, select
 from pipeline.settings import AnalysisSettings, with_changes
 from pipeline.splits import Positions, Roles
+from pipeline.spread import spread, where_is
 from pipeline.statistics import Interval
 from pipeline.structure import families
 
@@ -226,7 +226,7 @@ def people_curve(
         roles = Roles(people, people, split.validation, split.test)
         calls.append((where, settings, model, plan.people, plan.is_case, roles, selection))
         numbers.append(number)
-    for call, score in spread(cohort, scores_of_test, calls, look):
+    for call, score in spread(cohort, scores_of_test, calls, look, trains=model != LOGISTIC):
         hear(numbers[call], score)
     return so_far(fits)
 

@@ -16,8 +16,10 @@ from pipeline.cli import (
     attribution_verbs,
     audit_verbs,
     cohort_verbs,
+    compare_verbs,
     export_verbs,
     gene_verbs,
+    keeping_verbs,
     methods_verbs,
     predict_verbs,
     reproduce_verbs,
@@ -32,6 +34,7 @@ _VERBS = (
     *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
     *run_verbs.VERBS, *reproduce_verbs.VERBS, *sweep_verbs.VERBS, *predict_verbs.VERBS,
     *audit_verbs.VERBS, *attribution_verbs.VERBS, *methods_verbs.VERBS,
+    *compare_verbs.VERBS, *keeping_verbs.VERBS,
 )  # fmt: skip
 
 

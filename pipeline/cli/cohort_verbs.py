@@ -330,7 +330,7 @@ def _associate(asked: argparse.Namespace) -> None:
         warn(doubt)
     permuted = None
     if how.correction == "permutation":
-        permuted = max_t(cohort, filtered, how, reporter())
+        permuted = max_t(cohort, filtered, how, reporter(), settings)
     if out:
         write_association(association_table(cohort, filtered, found), out)
     value = {

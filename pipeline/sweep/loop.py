@@ -203,7 +203,10 @@ def _weighed(sweep: Sweep, asked: SweepSettings) -> Sweep:
 def _pool(parallel: int, sweep: Sweep) -> Iterator[tuple[Executor, int, int]]:
     """Give what runs trials, how many at once, and the cores of each; 0 where nobody shares."""
     if engine_address() != LOCAL:
-        with executor(None, "pipeline.sweep.trial", sweep.folder) as (pool, n_slots):
+        with executor(None, "pipeline.sweep.trial", sweep.folder, trains=True) as (
+            pool,
+            n_slots,
+        ):
             yield pool, n_slots, 0
         return
     n_slots, n_cores = shared_out(parallel, default_workers())

@@ -106,7 +106,7 @@ def test_every_page_draws(page, show, small):
         "association": "Where is the signal?",
         "training": "What shall the network see, and how shall it learn?",
         "run": "Can we believe it?",
-        "compare": "What does the paper's table come to here?",
+        "compare": "What changed, and did it matter?",
         "audit": "Would noise have scored the same?",
     }
     assert app.title[0].value == titles[page]
@@ -243,3 +243,10 @@ def test_a_failed_ingest_says_why_until_it_is_read(show, small, monkeypatch):
     assert app.error[0].value == "torn: The file torn.vcf.gz ends too early; copy it again."
     app = press(app, "Close")
     assert not app.error
+
+
+def test_a_scheduler_that_does_not_answer_is_told_and_the_page_is_there(show, small, monkeypatch):
+    monkeypatch.setenv("EXOLENS_ENGINE", "tcp://127.0.0.1:1")
+    app = show(small, "cohort")
+    assert app.title[0].value == "small"
+    assert "none answered at tcp://127.0.0.1:1" in app.error[0].value

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from dashboard.views import compare_names
 from dashboard.views import run as page
 
 
@@ -39,4 +40,4 @@ def test_how_many_variants_have_a_weight_in_the_file(run, metrics, words):
      ("", "own settings")],
 )  # fmt: skip
 def test_where_a_run_comes_from(preset, words):
-    assert page._origin(a_run(preset)) == words
+    assert compare_names.origin(a_run(preset)) == words

@@ -48,7 +48,9 @@ def asked(monkeypatch) -> list[AnalysisSettings]:
     """What trainings were asked for, newest last; none is queued."""
     given: list[AnalysisSettings] = []
 
-    def submit(cache: Path, cohort: str, settings: AnalysisSettings, preset: str) -> None:
+    def submit(
+        cache: Path, cohort: str, settings: AnalysisSettings, preset: str, parent: object
+    ) -> None:
         given.append(settings)
         raise PipelineError("Not in this test.")
 

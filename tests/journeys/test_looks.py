@@ -9,7 +9,17 @@ from tests.journeys.looks import assert_fit_to_show
 pytestmark = pytest.mark.browser
 
 SIZES = {"desktop": (1440, 900), "telephone": (390, 844)}
-PAGES = ("", "quality", "association", "genes", "training", "run", "compare", "audit")
+PAGES = (
+    "",
+    "quality",
+    "association",
+    "genes",
+    "training",
+    "run",
+    "compare",
+    "compare?compare.part=Tables+of+the+paper",
+    "audit",
+)
 MAIN_PICTURE = {
     "": "3,000 people:",
     "quality": "A bar for each",
@@ -17,7 +27,8 @@ MAIN_PICTURE = {
     "genes": "Manhattan plot of the burden",
     "training": "Genotypes, shape",
     "run": "Confusion matrix",
-    "compare": "Table 1 of Henriques",
+    "compare": "",  # a table, until runs are ticked
+    "compare?compare.part=Tables+of+the+paper": "Table 1 of Henriques",
     "audit": "AUC of one split",
 }
 
@@ -29,7 +40,8 @@ def test_every_page(size, mode, audited, visit):
     person = visit(viewport={"width": width, "height": height}, color_scheme=mode)
     for page in PAGES:
         person.go(page)
-        person.see(MAIN_PICTURE[page])
+        if MAIN_PICTURE[page]:
+            person.see(MAIN_PICTURE[page])
         assert_fit_to_show(person, mode)
     if size == "telephone":
         sidebar = person.page.get_by_test_id("stSidebar")

@@ -1,4 +1,4 @@
-"""Fits of an audit side by side: on the cores of this machine, or the workers of a cluster."""
+"""Calls on one cohort side by side: on the cores of this machine, or the workers of a cluster."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import samples
-from pipeline.audit.models import cache_of
 from pipeline.cohort import Cohort
 from pipeline.engine import LOCAL, engine_address, executor
 from pipeline.processes import FreshProcesses, InProcess, default_workers, on_cores
@@ -24,13 +23,16 @@ def spread(
     function: Callable[..., Any],
     asked: Sequence[tuple[Any, ...]],
     look: Callable[[], None],
+    *,
+    trains: bool = False,
 ) -> Iterator[tuple[int, Any]]:
     """Yield the number of each call and `function(*asked[number])`, as they come to their end.
 
-    `look` is called while waiting and may raise `Cancelled`; calls that run are ended then.
+    Calls that train a network (`trains`) go to GPUs where a cluster has some. `look` is called
+    while waiting and may raise `Cancelled`; calls that run are ended then.
     Functions, arguments and results must pickle; a call finds its cohort by `opened`.
     """
-    with _pool(cohort, len(asked)) as (pool, call):
+    with _pool(cohort, len(asked), trains) as (pool, call):
         waiting = {pool.submit(call, function, *one): i for i, one in enumerate(asked)}
         try:
             while waiting:
@@ -55,13 +57,15 @@ def opened(
 
 def where_is(cohort: Cohort) -> tuple[Path, str, str]:
     """Return what a call on another machine finds the cohort by: cache, name, fingerprint."""
-    return cache_of(cohort), cohort.name, cohort.fingerprint
+    return cohort.cache, cohort.name, cohort.fingerprint
 
 
 @contextmanager
-def _pool(cohort: Cohort, n_calls: int) -> Iterator[tuple[Executor, Callable[..., Any]]]:
+def _pool(
+    cohort: Cohort, n_calls: int, trains: bool
+) -> Iterator[tuple[Executor, Callable[..., Any]]]:
     if engine_address() != LOCAL:
-        with executor(None, __name__, cohort.store.path.parent) as (pool, _):
+        with executor(None, __name__, cohort.store.path.parent, trains=trains) as (pool, _):
             yield pool, _plain
         return
     n_cores = default_workers()

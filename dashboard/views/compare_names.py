@@ -1,0 +1,35 @@
+"""What a run and its settings are called beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.presets import PRESETS
+from pipeline.runs import Run
+
+_UNWRITTEN = {"fraction", "p"}  # a number says itself that it is a share
+
+
+def run_name(run: Run) -> str:
+    """Return a short name, what tells the run from others first: a narrow table cuts the end."""
+    return f"{run.id[:6]} · {origin(run)}"
+
+
+def origin(run: Run) -> str:
+    """Return where the settings of a run come from: a preset, a search, or the user."""
+    if run.preset in PRESETS:
+        return PRESETS[run.preset].title
+    return (run.preset or "own settings").replace("sweep ", "best of search ")
+
+
+def with_unit(label: str, unit: str) -> str:
+    """Return a label with its unit: `Batch size (people)`."""
+    return f"{label} ({unit})" if unit and unit not in _UNWRITTEN else label
+
+
+def setting_of(run: Run, name: str, default: Any) -> Any:
+    """Return the value of `stage.field` in a run; one older than the setting has its default."""
+    stage, _, field = name.partition(".")
+    group = run.settings.get(stage, {})
+    return group.get(field, default) if isinstance(group, Mapping) else default
