@@ -12,6 +12,8 @@ from dashboard import state
 from dashboard.charts.frame import unchecked
 from dashboard.theme import DARK, LIGHT, Palette
 
+# What Markdown would take for a sign of its own, in names that people gave.
+ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]$~<>:#"})
 _TEXT = Path(__file__).parent / "text"
 
 

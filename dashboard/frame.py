@@ -19,9 +19,11 @@ from dashboard.views import (
     genes,
     quality,
     run,
+    run_keeping,
     start,
     training,
 )
+from pipeline import jobs
 from pipeline.errors import PipelineError
 
 STATIC = Path(__file__).parent / "static"
@@ -46,6 +48,7 @@ def show() -> None:
     st.set_page_config("Exolens", ICON, layout="wide")
     st.logo(STATIC / "logo.svg", size="large")
     st.html(STATIC / "style.css")
+    jobs.asked_by(run_keeping.who())
     names = loaders.names()
     if not names:
         page = st.navigation(_start_pages(), position="hidden")

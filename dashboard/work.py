@@ -117,7 +117,8 @@ def _remember(job_id: str) -> None:
 
 def _line(job: Job, expected: Expected | None) -> None:
     name = job.payload.get("name") or job.payload["run"][:8]
-    what = f"**{WORDS[job.kind]}** {name}"
+    by = f", asked by {job.who.translate(elements.ESCAPED)}" if job.who else ""
+    what = f"**{WORDS[job.kind]}** {name}{by}"
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         if job.state == "queued":
             place = f"waits, number {job.position}" if job.position else "waits"

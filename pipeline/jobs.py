@@ -20,6 +20,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from pipeline.claims import (
 )
 from pipeline.errors import NotFoundError, PipelineError, SettingsError, StaleArtifactError
 from pipeline.files import PROJECT_ROOT, place_folder, read_json, write_json
+from pipeline.keeping.activity import shown_name
 from pipeline.progress import OnProgress, Progress, silent
 
 KINDS = (
@@ -69,12 +71,14 @@ class _Child:
 
 
 _children: list[_Child] = []
+_asker: ContextVar[str] = ContextVar("asker", default="")
 
 
 @dataclass(frozen=True)
 class Job:
     """A job as its reader sees it; `position` counts from 1 in the queue, None once taken.
 
+    `who` asked for it, "" where no name is known.
     `done` is the share of the phase (0 to 1); times are ISO 8601 in UTC; `log` may not exist yet.
     """
 
@@ -97,11 +101,17 @@ class Job:
     pid: int | None = None
     host: str | None = None
     position: int | None = None
+    who: str = ""
 
     @property
     def is_open(self) -> bool:
         """Whether it waits or is being done."""
         return self.state not in FINAL
+
+
+def asked_by(who: str) -> None:
+    """Name who asks for the jobs that this thread submits from here on; "" for nobody known."""
+    _asker.set(shown_name(who))
 
 
 def submit(cache: Path, kind: str, payload: Mapping[str, Any], job_id: str | None = None) -> str:
@@ -116,7 +126,7 @@ def submit(cache: Path, kind: str, payload: Mapping[str, Any], job_id: str | Non
     if job_id is None:
         job_id = payload["run"] if kind == "train" else f"{kind}-{uuid.uuid4().hex[:12]}"
     folder = _folder(cache, job_id)
-    asked = _asked(payload)
+    asked = _asked(payload, _asker.get())
     if place_folder(folder, {"job.json": {"id": job_id, "kind": kind}, "1/asked.json": asked}):
         _mark(cache, folder / "1", asked)
         return job_id
@@ -134,7 +144,7 @@ def resume(cache: Path, job_id: str) -> Job:
     """
     current = job(cache, job_id)
     if current.state != "finished":
-        _queue_again(cache, current, _asked(current.payload))
+        _queue_again(cache, current, _asked(current.payload, _asker.get() or current.who))
     return job(cache, job_id)
 
 
@@ -354,8 +364,9 @@ def _newest(cache: Path, job_id: str) -> Path:
     return attempt
 
 
-def _asked(payload: Mapping[str, Any]) -> dict[str, Any]:
-    return {"payload": payload, "submitted": now(), "order": f"{time.time_ns():020d}"}
+def _asked(payload: Mapping[str, Any], who: str = "") -> dict[str, Any]:
+    order = f"{time.time_ns():020d}"
+    return {"payload": payload, "submitted": now(), "order": order, "who": who}
 
 
 def _queue_again(cache: Path, current: Job, asked: dict[str, Any]) -> None:
@@ -421,6 +432,7 @@ def _read(cache: Path, attempt: Path) -> Job:
         attempt=int(attempt.name),
         submitted=asked["submitted"],
         log=log_path(cache, kind, folder.name),
+        who=str(asked.get("who", "")),
     )
     claim = read_claim(cache, attempt)
     if claim is None:

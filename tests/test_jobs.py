@@ -350,3 +350,16 @@ def test_named_handlers__are_imported_when_their_first_job_runs(tmp_path, monkey
 def test_import__of_the_worker_loads_no_tensorflow():
     program = "import sys, pipeline.worker; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], cwd=files.PROJECT_ROOT).returncode == 0
+
+
+def test_who_asked_is_kept_and_told(tmp_path):
+    jobs.asked_by("Ada\nLovelace")
+    try:
+        job_id = jobs.submit(tmp_path, "structure", {"name": "c"}, "structure-c")
+    finally:
+        jobs.asked_by("")
+    assert jobs.job(tmp_path, job_id).who == "Ada Lovelace"
+    jobs.cancel(tmp_path, job_id)
+    assert jobs.resume(tmp_path, job_id).who == "Ada Lovelace", "whoever goes on with it unnamed"
+    other = jobs.submit(tmp_path, "structure", {"name": "d"}, "structure-d")
+    assert jobs.job(tmp_path, other).who == ""

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import elements, loaders, state
 from dashboard.view import View
-from dashboard.views import compare_chosen, compare_difference, compare_table
+from dashboard.views import compare_activity, compare_chosen, compare_difference, compare_table
 from pipeline.errors import PipelineError
 from pipeline.runs import Run
 
@@ -38,6 +38,7 @@ def show(view: View) -> None:
         elements.empty(f"Tick {one_more} at the left of the table to compare them.")
     else:
         _beside(compared)
+    compare_activity.show(view)
 
 
 def _beside(compared: list[Run]) -> None:

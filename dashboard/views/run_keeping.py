@@ -22,7 +22,6 @@ from pipeline.keeping.run_notes import (
 from pipeline.keeping.trash import delete, in_trash, restore
 from pipeline.runs import Run
 
-_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]$~<>:#"})
 _FULL = "The disk refused to keep this ({}); free space or check the rights, then try again."
 
 
@@ -75,14 +74,16 @@ def who() -> str:
 
 
 def _heading(notes: Notes) -> str:
-    title = f"**{notes.title.translate(_ESCAPED)}**" if notes.title else ":gray[No title yet]"
-    tags = [f":gray-badge[{tag.translate(_ESCAPED)}]" for tag in notes.tags]
+    title = (
+        f"**{notes.title.translate(elements.ESCAPED)}**" if notes.title else ":gray[No title yet]"
+    )
+    tags = [f":gray-badge[{tag.translate(elements.ESCAPED)}]" for tag in notes.tags]
     archived = [":gray-badge[:material/inventory_2: archived]"] if notes.archived else []
     return " ".join([title, *tags, *archived])
 
 
 def _by(notes: Notes) -> str:
-    name = notes.who.translate(_ESCAPED) or "somebody"
+    name = notes.who.translate(elements.ESCAPED) or "somebody"
     return f"Last changed by {name}, {notes.when[:16].replace('T', ' ')} UTC"
 
 

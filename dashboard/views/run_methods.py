@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import elements, state
 from dashboard.view import View
 from pipeline.cohort import CURRENT, cohorts_dir
 from pipeline.methods.checklist import Checklist, checklist, report_markdown
@@ -25,7 +25,6 @@ _MARKS = {
     "problem": ":red[:material/dangerous:] **Problem**",
     "open": ":gray[:material/edit_note:] For the authors",
 }
-_ESCAPED = str.maketrans({sign: f"\\{sign}" for sign in "\\`*_[]$~<>:"})
 
 
 def show(view: View, run: Run, metrics: dict[str, Any]) -> None:
@@ -60,7 +59,7 @@ def _methods(run: Run, methods: MethodsText, answered: Checklist) -> None:
     st.caption("The button in the corner copies it. Whatever a setting turned off is not named.")
     st.code(methods.text, language=None, wrap_lines=True)
     with st.container(key="methods_references"):
-        st.markdown("\n".join(f"{n}. {text.translate(_ESCAPED)}"
+        st.markdown("\n".join(f"{n}. {text.translate(elements.ESCAPED)}"
                               for n, text in enumerate(methods.references, 1)))  # fmt: skip
     st.download_button(
         "Download as Markdown",
@@ -94,7 +93,7 @@ def table_rows(questions: Iterable[Question]) -> pd.DataFrame:
         {
             "Mark": _MARKS[one.severity],
             # A number with a dot would begin a list.
-            "Question": f"**{one.item}** {one.question.translate(_ESCAPED)}",
+            "Question": f"**{one.item}** {one.question.translate(elements.ESCAPED)}",
             "Answer": _answer(one),
         }
         for one in questions
@@ -105,4 +104,4 @@ def table_rows(questions: Iterable[Question]) -> pd.DataFrame:
 def _answer(one: Question) -> str:
     if one.answer == "for the authors":
         return ""
-    return f"**{one.answer.capitalize()}.** {one.evidence.translate(_ESCAPED)}"
+    return f"**{one.answer.capitalize()}.** {one.evidence.translate(elements.ESCAPED)}"

@@ -29,6 +29,8 @@ from pipeline.cli import (
 )
 from pipeline.errors import Cancelled, PipelineError
 from pipeline.files import cache_dir
+from pipeline.jobs import asked_by
+from pipeline.keeping.activity import login_name
 
 _VERBS = (
     *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
@@ -62,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     asked = parser().parse_args(arguments)
     asked.cache = cache_dir(asked.cache)
+    asked_by(login_name())
     try:
         asked.run(asked)
     except PipelineError as problem:

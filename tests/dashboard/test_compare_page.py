@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from pipeline import runs
 from pipeline.cohort import open_cohort
 from pipeline.epochs import EpochRecord
+from pipeline.keeping import trash
 from pipeline.settings import AnalysisSettings, with_changes
 from tests.dashboard.test_pages import _cache, show, words  # noqa: F401 (show is a fixture)
 from tests.dashboard.test_run_page import metrics_of
@@ -210,3 +211,18 @@ def test_500_runs_are_listed_within_a_second(cache, show):  # noqa: F811
     runs.write_metrics(first, told)
     app.run()
     assert table(app)["AUC"].max() == pytest.approx(0.999)
+
+
+def test_activity_disk_and_trash_are_told_when_opened(cache, show, monkeypatch):  # noqa: F811
+    kept, gone = add(cache), add(cache, training__seed=4)
+    trash.delete(cache, gone.id, "Ada")
+    app = show(cache, "compare")
+    assert "runs take" not in words(app), "what is not seen is not read"
+    app.session_state["activity"] = True
+    app.run()
+    assert not app.exception
+    told = next(one.value for one in app.dataframe if "What" in one.value)
+    assert {"Asked", "Finished", "Deleted"} <= set(told["What"])
+    assert told.loc[told["What"] == "Deleted", "Who"].tolist() == ["Ada"]
+    assert kept.id[:8] in set(told["Run"])
+    assert "1 runs take" in words(app)
