@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import runs
+from pipeline import jobs, runs
 from pipeline.errors import InputError, NotFoundError, PipelineError, StaleArtifactError
 from pipeline.keeping import activity, locks, run_notes, trash
 from pipeline.keeping.run_notes import (
@@ -210,6 +210,19 @@ def test_activity__what_runs_and_people_did(tmp_path, run):
     assert found[2].detail == "title, starred"
     assert activity.activity(tmp_path, 2) == found[:2]
     assert [one.what for one in found if one.cohort == "demo"] == ["finished", "asked"]
+
+
+def test_activity__who_asked_is_named(tmp_path, run):
+    jobs.asked_by("Ada")
+    try:
+        jobs.submit(tmp_path, "train", {"run": run.id})
+    finally:
+        jobs.asked_by("")
+    (asked,) = (one for one in activity.activity(tmp_path) if one.what == "asked")
+    assert (asked.run, asked.who) == (run.id, "Ada")
+    (tmp_path / "jobs" / run.id / "1" / "asked.json").write_text("{")
+    (asked,) = (one for one in activity.activity(tmp_path) if one.what == "asked")
+    assert asked.who == ""
 
 
 def test_activity__damaged_lines_are_left_out(tmp_path):

@@ -54,6 +54,7 @@ _METRICS = {"auc": "AUC", "accuracy": "Accuracy"}
 
 def show(run_id: str, metrics: dict[str, Any]) -> None:
     """Draw what the test people say, from the calls to the groups."""
+    _take_from_address(run_id, metrics)
     _calls(run_id, metrics)
     _learned_by_heart(metrics)
     lacking = [words for key, words in _MEASURED.items() if key not in metrics]
@@ -76,15 +77,8 @@ def _calls(run_id: str, metrics: dict[str, Any]) -> None:
         left, right = st.columns(2)
     with right:
         threshold = _threshold(run_id, metrics)
-        prevalence = st.select_slider(
-            "Share of ill people in the population",
-            PREVALENCES,
-            DEFAULT_PREVALENCE,
-            format_func=_share,
-            key=f"prevalence_{run_id}",
-            help="The predictive values and liability R² are those of a population in which so "
-            "many are ill. Of schizophrenia it is near 1%.",
-        )
+        prevalence = _prevalence(run_id)
+        _tell_address(threshold=threshold, prevalence=prevalence)
         found = at_threshold(metrics, threshold, prevalence)
         elements.table(_call_rows(found, prevalence, metrics), key="calls")
     with left:
@@ -94,6 +88,53 @@ def _calls(run_id: str, metrics: dict[str, Any]) -> None:
         elements.chart(made, key="confusion")
         if threshold_choices(metrics):
             st.caption(STANDS if threshold is None else MOVED)
+
+
+def _take_from_address(run_id: str, metrics: dict[str, Any]) -> None:
+    """Move the sliders to where a link has them; what it says is of the first run it shows."""
+    shown = state.swap("evidence_of", run_id)
+    if shown != run_id:
+        _tell_address(threshold=None, prevalence=DEFAULT_PREVALENCE)
+    elif not state.get(f"evidence_seen_{run_id}"):
+        for name, options in (
+            ("threshold", threshold_choices(metrics)), ("prevalence", PREVALENCES)
+        ):  # fmt: skip
+            asked = st.query_params.get(name)
+            chosen = next((one for one in options if f"{one:g}" == asked), None)
+            if chosen is not None:
+                state.put(f"{name}_chosen_{run_id}", chosen)
+    state.put(f"evidence_seen_{run_id}", True)
+
+
+def _tell_address(*, threshold: float | None, prevalence: float) -> None:
+    """Have the address name what was moved, and nothing else."""
+    moved = {
+        "threshold": None if threshold is None else f"{threshold:g}",
+        "prevalence": None if prevalence == DEFAULT_PREVALENCE else f"{prevalence:g}",
+    }
+    for name, value in moved.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def _prevalence(run_id: str) -> float:
+    """Return the share of ill people in the population that is thought of."""
+    key, kept = f"prevalence_{run_id}", f"prevalence_chosen_{run_id}"
+    chosen = state.get(kept) or DEFAULT_PREVALENCE
+    state.set_widgets({key: chosen})
+    st.select_slider(
+        "Share of ill people in the population",
+        PREVALENCES,
+        format_func=_share,
+        key=key,
+        on_change=_move,
+        args=(key, kept, DEFAULT_PREVALENCE),
+        help="The predictive values and liability R² are those of a population in which so "
+        "many are ill. Of schizophrenia it is near 1%.",
+    )
+    return chosen
 
 
 def _threshold(run_id: str, metrics: dict[str, Any]) -> float | None:

@@ -14,13 +14,14 @@ import contextlib
 import getpass
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import runs
-from pipeline.claims import now
-from pipeline.files import plain, written_beside
+from pipeline.claims import job_folder, now
+from pipeline.errors import StaleArtifactError
+from pipeline.files import plain, read_json, written_beside
 from pipeline.keeping.locks import locked
 
 MOST_BYTES = 1 << 20  # some 8,000 lines; then the older half goes
@@ -83,7 +84,20 @@ def activity(cache: Path, most: int = 200) -> list[Event]:
     """Return the newest events, newest first."""
     # Each part has its newest first, and sorting keeps the order of one and the same moment.
     events = [*_of_people(cache), *_of_runs(runs.list_runs(cache))]
-    return sorted(events, key=lambda one: one.when, reverse=True)[:most]
+    newest = sorted(events, key=lambda one: one.when, reverse=True)[:most]
+    return [
+        replace(one, who=_who_asked(cache, one.run)) if one.what == "asked" else one
+        for one in newest
+    ]
+
+
+def _who_asked(cache: Path, run_id: str) -> str:
+    """Return who asked for a run first, "" where its job says nothing."""
+    try:
+        told = read_json(job_folder(cache, run_id) / "1" / "asked.json", optional=True)
+    except StaleArtifactError:
+        return ""
+    return shown_name(str(told.get("who", ""))) if isinstance(told, dict) else ""
 
 
 def _of_runs(found: Iterable[runs.Run]) -> list[Event]:

@@ -66,13 +66,13 @@ def metrics_of(thresholds: tuple[float, ...] = (0.5,), n: int = 200) -> dict[str
 def opened(cache, show):  # noqa: F811
     """Return a function that opens the page of a run with these metrics."""
 
-    def open_run(metrics: dict[str, Any]) -> AppTest:
+    def open_run(metrics: dict[str, Any], **link: str) -> AppTest:
         cohort = open_cohort(cache, "small")
         cohort.store.close()
         run = runs.create(cache, "small", cohort.fingerprint, AnalysisSettings(), "quick")
         runs.write_metrics(run, json.loads(json.dumps(metrics, allow_nan=False)))
         runs.update_state(run, state="finished", selected=9, epochs=3)
-        return show(cache, "run", run=run.id)
+        return show(cache, "run", run=run.id, **link)
 
     return open_run
 
@@ -113,6 +113,28 @@ def test_calls_move_with_the_threshold_and_come_back(opened):
     moved_to(app, "Threshold", 0.5)
     assert called(app, "Sensitivity") == before
     assert "You moved the threshold" not in words(app)
+
+
+def told(value: str | list[str]) -> str:
+    return value if isinstance(value, str) else value[0]
+
+
+def test_a_link_has_the_sliders_where_they_were(opened):
+    metrics = metrics_of()
+    app = opened(metrics)
+    assert not {"threshold", "prevalence"} & set(app.query_params), "as they are by themselves"
+    low = metrics["thresholds"]["values"][30]
+    app = moved_to(moved_to(app, "Threshold", low), "Share of ill", 0.05)
+    link = {name: told(app.query_params[name]) for name in ("threshold", "prevalence")}
+    again = opened(metrics, **link)
+    assert slider(again, "Threshold").value == low
+    assert slider(again, "Share of ill").value == 0.05
+    assert called(again, "Sensitivity") == called(app, "Sensitivity")
+    moved_to(moved_to(again, "Threshold", 0.5), "Share of ill", 0.01)
+    assert not {"threshold", "prevalence"} & set(again.query_params)
+    wrong = opened(metrics, threshold="7", prevalence="many")
+    assert slider(wrong, "Threshold").value == 0.5
+    assert slider(wrong, "Share of ill").value == 0.01
 
 
 def test_each_fold_keeps_its_threshold_until_it_is_moved(opened):
