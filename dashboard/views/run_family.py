@@ -33,7 +33,8 @@ def change_button(view: View, run: Run) -> None:
         help="Opens the page Training with thresholds and network as this run had them.",
     )  # fmt: skip
     if asked:
-        st.switch_page(view.pages["training"])
+        # A switch leaves the address behind, and with it the cohort of a run that was linked to.
+        st.switch_page(view.pages["training"], query_params={"cohort": run.cohort, "from": run.id})
 
 
 def changed_run() -> Run | None:
