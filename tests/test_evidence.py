@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 import numpy as np
 import pytest
@@ -450,15 +449,3 @@ def test_no_score_of_a_person_is_told():
     assert not scores & {round(n, 6) for n in numbers(metrics)}
     assert list(metrics["calibration"]) == ["network", "logistic_l1"]
     assert "low" not in metrics["roc"]["logistic_l1"]
-
-
-def test_ten_thousand_people_take_a_moment():
-    n = 10_000
-    is_case, score = people(n)
-    trained = [np.arange(n)]
-    network = [Scored(np.arange(n), is_case, score, 0.5)]
-    strata = [Stratum(f"PC{i}", np.random.default_rng(i).normal(size=n)) for i in range(6)]
-    started = time.perf_counter()
-    evidence(network, dict.fromkeys("abcde", network), trained, strata, best_baseline="a",
-             confidence=0.95, seed=1)  # fmt: skip
-    assert time.perf_counter() - started < 5  # 0.6 s where nothing else runs
