@@ -50,6 +50,7 @@ KINDS = (
     "attribute",
 )  # fmt: skip
 POLL_S = 0.1
+_FOLLOWS_S = 5.0
 UNTAKEN_S = 60.0
 HALF_MADE_S = 3600.0
 OLD_LOG_S = 30 * 86_400.0
@@ -212,6 +213,7 @@ def wait(
     for a minute.
     """
     start = alone_since = time.monotonic()
+    ended: float | None = None
     heard: Progress | None = None
     while True:
         current = job(cache, job_id)
@@ -220,8 +222,13 @@ def wait(
             on_progress(report)
             heard = report
         moment = time.monotonic()
-        if not current.is_open or (timeout is not None and moment - start >= timeout):
+        if timeout is not None and moment - start >= timeout:
             return current
+        if not current.is_open:
+            ended = moment if ended is None else ended
+            # The result of a training is written a moment before its run says the same.
+            if _run_has_followed(cache, current) or moment - ended > _FOLLOWS_S:
+                return current
         if current.state == "running" or live_workers(cache, everywhere=True):
             alone_since = moment
         elif moment - alone_since > UNTAKEN_S:
@@ -362,6 +369,16 @@ def _newest(cache: Path, job_id: str) -> Path:
             f"There is no job {job_id} in this cache; `python -m pipeline runs` lists the runs."
         )
     return attempt
+
+
+def _run_has_followed(cache: Path, ended: Job) -> bool:
+    """Return whether the run of a training that has ended says so; True where there is no run."""
+    if ended.kind != "train":
+        return True
+    try:
+        return runs.load(cache, ended.id).state in FINAL
+    except (NotFoundError, StaleArtifactError):
+        return True
 
 
 def _asked(payload: Mapping[str, Any], who: str = "") -> dict[str, Any]:

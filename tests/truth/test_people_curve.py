@@ -95,7 +95,7 @@ def test_parts_come_as_they_are_fitted_honest_and_leave_nothing_on_disk(signals,
 def test_a_model_is_taught_and_scaled_by_its_part_alone(signals, monkeypatch):
     asked = []
 
-    def no_fits(cohort, function, calls, look):
+    def no_fits(cohort, function, calls, look, **_):
         asked.extend(calls)
         for number, (_, _, _, _, _, roles, _) in enumerate(calls):
             yield number, np.linspace(0, 1, len(roles.test))
