@@ -18,7 +18,7 @@ def test_a_run_is_doubted(trained, visit):
     person.slider("Threshold: called a case above").focus()
     person.page.keyboard.press("ArrowRight")
     person.until(lambda: person.chart("Confusion matrix") != before, "another confusion matrix")
-    assert "no evidence about others" in person.text()
+    person.until(lambda: "no evidence about others" in person.text(), "what that means")
 
     person.page.get_by_role("link", name="Audit this run").click()
     person.until(lambda: "Not audited yet" in person.text(), "the page Audit")
