@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.arrangement import arrange
 from pipeline.audit.compared import Compared, Order, compare
 from pipeline.audit.models import first_plan, model_of
+from pipeline.audit.strata import finite
 from pipeline.cohort import Cohort
 from pipeline.fold import select_variants
 from pipeline.gene_groups import variant_groups
@@ -27,7 +28,6 @@ from pipeline.selection import Selection
 from pipeline.settings import AnalysisSettings, EncodingSettings, with_changes
 from pipeline.splits import Roles
 from pipeline.spread import opened, spread, where_is
-from pipeline.statistics import Interval
 
 ORDERS: tuple[Order, ...] = ("genomic", "gene", "p", "shuffled")
 OnPart = Callable[[dict[str, Any]], None]
@@ -213,9 +213,9 @@ def _shown(settings: AnalysisSettings, order: Order, seed: int) -> AnalysisSetti
 
 
 def _row(one: Compared) -> dict[str, Any]:
-    row: dict[str, Any] = {"order": one.order, "n_seeds": one.n_seeds, "auc": _finite(one.auc)}
+    row: dict[str, Any] = {"order": one.order, "n_seeds": one.n_seeds, "auc": finite(one.auc)}
     if one.difference is not None:
-        row["difference"] = _finite(one.difference)
+        row["difference"] = finite(one.difference)
         row["p"], row["p_holm"] = _known(one.p), _known(one.p_holm)
         row["verdict"] = one.verdict
     return row
@@ -265,10 +265,6 @@ def _sentence(found: Orders) -> str:
         f"In shuffled order the network is as good ({beside}): the convolution learned no "
         "neighbourhood."
     )
-
-
-def _finite(interval: Interval) -> dict[str, float | None]:
-    return {name: _known(value) for name, value in interval.as_dict().items()}
 
 
 def _known(value: float) -> float | None:
