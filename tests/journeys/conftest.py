@@ -21,7 +21,8 @@ from pipeline.audit import LOGISTIC
 from pipeline.audit.stored import question, submit_audit
 from pipeline.cohort import cohort_names, open_cohort
 from pipeline.presets import apply_preset
-from pipeline.runs import list_runs
+from pipeline.runs import Run, list_runs
+from pipeline.settings import AnalysisSettings, with_changes
 from pipeline.submit import submit_job, submit_training
 from tests.journeys.visitor import Server, Visitor
 from tests.tools import require_tool
@@ -97,6 +98,17 @@ def trained(simulated: Server) -> Server:
         ended = jobs.wait(simulated.cache, run.id, timeout=PATIENCE_S)
         assert ended.state == "finished", ended
     return simulated
+
+
+@pytest.fixture
+def fresh_run(simulated: Server) -> Run:
+    """A quick training that has just finished: nothing was asked of it, nothing changed in it."""
+    seed = {"split.seed": 100 + len(list_runs(simulated.cache))}
+    settings = apply_preset("quick", with_changes(AnalysisSettings(), seed))
+    run = submit_training(simulated.cache, "simulated", settings, "quick")
+    ended = jobs.wait(simulated.cache, run.id, timeout=PATIENCE_S)
+    assert ended.state == "finished", ended
+    return run
 
 
 @pytest.fixture(scope="session")

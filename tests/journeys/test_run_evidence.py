@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline import jobs
-from pipeline.runs import list_runs
 from tests.journeys.conftest import PATIENCE_S
 
 pytestmark = pytest.mark.browser
 
 
-def test_a_run_is_doubted(trained, visit):
-    run = next(run for run in list_runs(trained.cache) if run.state == "finished")
-    person = visit(f"run?run={run.id}", is_live=True)
+def test_a_run_is_doubted(server, fresh_run, visit):
+    person = visit(f"run?run={fresh_run.id}", is_live=True)
     before = person.see("Confusion matrix")
     person.slider("Threshold: called a case above").focus()
     person.page.keyboard.press("ArrowRight")
@@ -22,7 +20,7 @@ def test_a_run_is_doubted(trained, visit):
 
     person.page.get_by_role("link", name="Audit this run").click()
     person.until(lambda: "Not audited yet" in person.text(), "the page Audit")
-    assert f"audited={run.id}" in person.page.url
+    assert f"audited={fresh_run.id}" in person.page.url
     person.page.get_by_test_id("stMain").get_by_role("button", name="Audit", exact=True).click()
     person.until(
         lambda: "Chosen on training people alone" in person.text(), "a first answer", PATIENCE_S
@@ -32,15 +30,14 @@ def test_a_run_is_doubted(trained, visit):
         person.page.reload()  # nothing is lost
         person.until(lambda: "Chosen on training people alone" in person.text(), "it once more")
     finally:
-        for job in jobs.jobs(trained.cache, active_only=True):
+        for job in jobs.jobs(server.cache, active_only=True):
             if job.kind == "audit":
-                jobs.cancel(trained.cache, job.id)
-                jobs.wait(trained.cache, job.id, timeout=PATIENCE_S)
+                jobs.cancel(server.cache, job.id)
+                jobs.wait(server.cache, job.id, timeout=PATIENCE_S)
 
 
-def test_what_a_network_looked_at_is_found_out(trained, visit):
-    run = next(run for run in list_runs(trained.cache) if run.state == "finished")
-    person = visit(f"run?run={run.id}", is_live=True)
+def test_what_a_network_looked_at_is_found_out(server, fresh_run, visit):
+    person = visit(f"run?run={fresh_run.id}", is_live=True)
     person.see("Confusion matrix")
     person.page.get_by_role("button", name="What did it look at?").click()
     person.until(lambda: "of the attribution" in person.text(), "the answer", PATIENCE_S)

@@ -10,8 +10,8 @@ from tests.journeys.conftest import PATIENCE_S
 pytestmark = pytest.mark.browser
 
 
-def test_a_run_is_changed_and_its_family_told(trained, visit):
-    run = next(run for run in list_runs(trained.cache) if run.state == "finished")
+def test_a_run_is_changed_and_its_family_told(server, fresh_run, visit):
+    run = fresh_run
     person = visit(f"run?run={run.id}", is_live=True)
     person.see("Confusion matrix")
     person.page.get_by_role("button", name="Change this").click()
@@ -32,7 +32,7 @@ def test_a_run_is_changed_and_its_family_told(trained, visit):
     person.page.get_by_role("link", name=f"Run {run.id[:8]}").click()
     person.until(lambda: f"run={run.id}" in person.page.url, "the run that was changed")
 
-    changed = next(one for one in list_runs(trained.cache) if one.state == "finished")
+    changed = next(one for one in list_runs(server.cache) if one.state == "finished")
     assert changed.id != run.id
     person.go(f"compare?compare={run.id},{changed.id}")
     person.see("The AUC of the second run minus that of the first is")
