@@ -60,7 +60,7 @@ def held_values(group: type[Settings], stage: str, values: Settings) -> dict[str
         base = getattr(values, name)
         if field.kind == "words":
             continue
-        is_on = _held(switch_key(stage, name), base is not None) if field.can_be_off else True
+        is_on = _held(switch_key(stage, name), base is not None) if field.has_switch else True
         if is_on in (False, "false"):
             held[name] = None
             continue
@@ -98,9 +98,11 @@ def fill_in(stage: str, group: type[Settings], values: Mapping[str, Any]) -> Non
         if field.kind == "words":
             continue
         key = widget_key(stage, name)
-        if field.can_be_off:
+        if field.has_switch:
             widgets[switch_key(stage, name)] = value is not None
-        if value is not None:
+        if field.kind == "text":
+            widgets[key] = value or ""
+        elif value is not None:
             widgets[key] = _as_text(value) if field.kind == "numbers" else _typed(field, value)
     set_widgets(widgets)
 
@@ -138,7 +140,7 @@ def _draw(
     group: type[Settings], field: Field, stage: str, base: Any, histogram: Histogram | None
 ) -> Any:
     """Draw the widget of one field and return its value; None is off."""
-    if not (field.can_be_off and field.kind in ("whole", "fraction")):
+    if not field.has_switch:
         place = st.container() if histogram else None
         value = _plain(group, field, stage, base)
     else:
@@ -177,7 +179,7 @@ def _plain(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
     if field.kind == "numbers":
         return _numbers(group, field, base, common)
     if field.kind == "text":
-        return st.text_input(field.label, value=base, **common).strip()
+        return _text(group, field, base, common)
     return _number(field, base, common)
 
 
@@ -216,6 +218,17 @@ def _numbers(group: type[Settings], field: Field, base: Any, common: dict[str, A
         return getattr(group.model_validate({field.name: _parts(text)}), field.name)
     except ValidationError as error:
         st.error(f"{explain(error)} {_as_text(base)} stays in force.")
+        return base
+
+
+def _text(group: type[Settings], field: Field, base: Any, common: dict[str, Any]) -> Any:
+    """Draw a text, None where it is empty and may be off; a wrong one leaves `base` in force."""
+    text = st.text_input(field.label, value=base or "", **common).strip()
+    try:
+        return _rule(group, field.name).validate_python(text)
+    except ValidationError as error:
+        stays = f"{base} stays in force" if base else "It stays off"
+        st.error(f"{explain(error, field.label)} {stays}.")
         return base
 
 

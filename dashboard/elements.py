@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
-from dashboard import state
+from dashboard import caption, state
 from dashboard.charts.frame import unchecked
+from dashboard.charts.saved import ENDINGS, file_name, saved, title_of
+from dashboard.saved_tables import WRITTEN, shown_table
 from dashboard.theme import DARK, LIGHT, Palette
 
 # What Markdown would take for a sign of its own, in names that people gave.
@@ -22,20 +26,89 @@ def palette() -> Palette:
     return DARK if getattr(st.context.theme, "type", None) == "dark" else LIGHT
 
 
-def chart(made: Any, key: str | None = None, **options: Any) -> Any:
-    """Draw a chart of `dashboard.charts` over the full width, in its own theme."""
+def chart(
+    made: Any,
+    key: str | None = None,
+    *,
+    saved_as: str = "",
+    is_offered: bool = True,
+    **options: Any,
+) -> Any:
+    """Draw a chart of `dashboard.charts` over the full width, in its own theme.
+
+    One that has a key is offered as a file, which is called after its title or `saved_as`, unless
+    it shows single people.
+    """
+    if key is not None and is_offered:
+        # Drawn before the picture, over whose corner it stands; it takes no room of its own.
+        words = "Save this picture"
+        _offer(f"saved_picture_{key}", words, partial(_picture_files, made, key, saved_as))
     return st.altair_chart(unchecked(made), width="stretch", theme=None, key=key, **options)
+
+
+def table(
+    rows: Any,
+    key: str | None = None,
+    *,
+    saved_as: str = "",
+    full: Callable[[], pd.DataFrame] | None = None,
+    **options: Any,
+) -> Any:
+    """Draw a table; a cell without a value stays blank.
+
+    One that has a key or is `saved_as` something is offered as a file: what is shown, or what
+    `full` returns where that is more. A table of single people has neither.
+    """
+    drawn = st.dataframe(rows, hide_index=True, placeholder="", key=key, **options)
+    name = saved_as or key
+    if name:
+        whole = full or partial(shown_table, rows, **options)
+        words = "Save this table"
+        _offer(f"saved_table_{key or name}", words, partial(_table_files, whole, key or name, name))
+    return drawn
+
+
+@st.fragment
+def _offer(key: str, words: str, files: Callable[[], None]) -> None:
+    """Draw a quiet place for files; what is in it is made once somebody opens it, by itself."""
+    offer = st.popover(
+        words, icon=":material/download:", type="tertiary", key=key, on_change="rerun"
+    )
+    if offer.open:
+        with offer:
+            files()
+
+
+def _picture_files(made: Any, key: str, saved_as: str) -> None:
+    name = file_name(saved_as or title_of(made) or key, caption.run_now())
+    for ending, mime in ENDINGS.items():
+        st.download_button(
+            f"{ending.upper()}, 300 dpi" if ending == "png" else ending.upper(),
+            partial(saved, made, caption.now(), ending, palette()),
+            file_name=f"{name}.{ending}", mime=mime, key=f"saved_{ending}_{key}",
+            on_click="ignore", type="tertiary",
+        )  # fmt: skip
+
+
+def _table_files(rows: Callable[[], pd.DataFrame], key: str, name: str) -> None:
+    named = file_name(name, caption.run_now())
+    for ending, (mime, written) in WRITTEN.items():
+        st.download_button(
+            "CSV" if ending == "csv" else "Parquet",
+            partial(_written, written, rows),
+            file_name=f"{named}.{ending}", mime=mime, key=f"saved_{ending}_{key}",
+            on_click="ignore", type="tertiary",
+        )  # fmt: skip
+
+
+def _written(written: Callable[[pd.DataFrame], bytes], rows: Callable[[], pd.DataFrame]) -> bytes:
+    return written(rows())
 
 
 def method(name: str) -> None:
     """Offer the page's method text behind a quiet button."""
     with st.popover("Method", icon=":material/menu_book:", type="tertiary"):
         st.markdown((_TEXT / f"{name}.md").read_text(encoding="utf-8"))
-
-
-def table(rows: Any, **options: Any) -> Any:
-    """Draw a table; a cell without a value stays blank."""
-    return st.dataframe(rows, hide_index=True, placeholder="", **options)
 
 
 def choice_in_address(

@@ -54,6 +54,11 @@ class Field:
     step: float | None
     turned_on: Any  # where its slider stands when it is turned on, None where nothing is said
 
+    @property
+    def has_switch(self) -> bool:
+        """Say whether a switch of its own turns it off; a text is off when it is empty."""
+        return self.can_be_off and self.kind in ("whole", "fraction")
+
     def allows(self, value: Any) -> bool:
         """Return whether a number lies within the bounds."""
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import streamlit as st
 
-from dashboard import elements, loaders, sidebar, state, work
+from dashboard import caption, elements, loaders, marks, sidebar, state, work
 from dashboard.view import View
 from dashboard.views import (
     association,
@@ -17,6 +17,7 @@ from dashboard.views import (
     cohort,
     compare,
     genes,
+    present,
     quality,
     run,
     run_keeping,
@@ -39,6 +40,7 @@ PAGES = {
     "run": (run, "Run", ":material/monitoring:"),
     "compare": (compare, "Compare", ":material/compare_arrows:"),
     "audit": (audit, "Audit", ":material/policy:"),
+    "present": (present, "Present", ":material/co_present:"),
 }
 FIRST, ROOT = "cohort", "root"
 
@@ -58,12 +60,16 @@ def show() -> None:
     chosen: list[View] = []
     pages = _pages(chosen)
     page = st.navigation([*pages.values(), _first_by_name(chosen)], position="top")
+    st.set_page_config(f"{page.title} · Exolens")  # tabs and bookmarks are told apart
     work.show()
     arrived = state.take("arrived")
     if arrived in names:
         elements.turn_to("cohort", arrived)
     try:
-        chosen.append(sidebar.choose(names, pages))
+        view = sidebar.choose(names, pages)
+        chosen.append(view)
+        caption.of_cohort(view)
+        marks.show(view, pages)
         page.run()
     except PipelineError as problem:
         elements.problem(str(problem))

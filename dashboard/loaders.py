@@ -27,6 +27,7 @@ from pipeline.covariates import available_covariates as find_covariates
 from pipeline.covariates import structure_warning
 from pipeline.engine import LOCAL, Cluster, Watched, engine_address
 from pipeline.epochs import EpochRecord
+from pipeline.errors import PipelineError
 from pipeline.estimate import Estimate, estimate_run
 from pipeline.expectation import Expected, expected
 from pipeline.files import cache_dir
@@ -44,6 +45,9 @@ from pipeline.samples import count_people, with_people
 from pipeline.settings import AnalysisSettings, GeneSettings, SampleSettings
 from pipeline.sources.sumstats import Summary, SummaryBuild, read_summary_file
 from pipeline.sources.sumstats_header import SummaryColumns
+from pipeline.standing import CHOOSES_DATA, Standing
+from pipeline.standing import standings as standings_of
+from pipeline.story import Story, question_paths, story_of
 from pipeline.structure import Structure, read_structure
 
 
@@ -192,13 +196,74 @@ def qq(
     opened: Cohort, settings: AnalysisSettings, found: Analysis
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the points of the QQ plot by frequency, and its band."""
-    return _qq(_identity(opened), _thresholds(settings, opened), found)
+    return _qq(_identity(opened), _thresholds(settings, opened), opened, found)
 
 
 @st.cache_data(max_entries=12, show_spinner=False)
-def _qq(identity: str, thresholds: str, _found: Analysis) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _qq(
+    identity: str, thresholds: str, _cohort: Cohort, _found: Analysis
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     frequency = effect_allele_frequency(_found.filtered)
-    return summaries.qq_points(_found.association, frequency)
+    points, band = summaries.qq_points(_found.association, frequency, _found.filtered.kept)
+    alone = points["variant_index"][points["variant_index"] >= 0]
+    names = summaries.name_variants(_cohort, np.unique(alone.to_numpy(np.int64)))
+    named = names.set_index("variant_index")[["variant_id", "gene"]]
+    return points.join(named, on="variant_index").drop(columns="variant_index"), band
+
+
+def marked_variant(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis, variant_id: str
+) -> summaries.MarkedVariant | None:
+    """Return where a variant stands under these thresholds, None if the cohort lacks it."""
+    key = _thresholds(settings, opened)
+    return _marked_variant(_identity(opened), key, variant_id, opened, found)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _marked_variant(
+    identity: str, thresholds: str, variant_id: str, _cohort: Cohort, _found: Analysis
+) -> summaries.MarkedVariant | None:
+    return summaries.marked_variant(_cohort, _found.filtered, _found.association, variant_id)
+
+
+def qq_place(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis, variant_index: int
+) -> tuple[float, float, str] | None:
+    """Return expected, observed −log10 p and the stratum of a kept variant in the QQ plot."""
+    return _qq_place(_identity(opened), _thresholds(settings, opened), variant_index, found)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _qq_place(
+    identity: str, thresholds: str, variant_index: int, _found: Analysis
+) -> tuple[float, float, str] | None:
+    row = int(np.searchsorted(_found.filtered.kept, variant_index))
+    frequency = effect_allele_frequency(_found.filtered)
+    return summaries.qq_place(_found.association, frequency, row)
+
+
+def gene_place(opened: Cohort, gene: str) -> summaries.GenePlace | None:
+    """Return where a gene lies, None where the cohort has no such gene."""
+    return _gene_place(_identity(opened), gene, opened)
+
+
+@st.cache_data(max_entries=128, show_spinner=False)
+def _gene_place(identity: str, gene: str, _cohort: Cohort) -> summaries.GenePlace | None:
+    return summaries.gene_place(_cohort, gene)
+
+
+def gene_variants(
+    opened: Cohort, settings: AnalysisSettings, found: Analysis, gene: str
+) -> pd.DataFrame:
+    """Return the tested variants of a gene, those of the smallest p first."""
+    return _gene_variants(_identity(opened), _thresholds(settings, opened), gene, opened, found)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _gene_variants(
+    identity: str, thresholds: str, gene: str, _cohort: Cohort, _found: Analysis
+) -> pd.DataFrame:
+    return summaries.gene_variants(_cohort, _found.filtered, _found.association, gene)
 
 
 def volcano(opened: Cohort, settings: AnalysisSettings, found: Analysis) -> pd.DataFrame:
@@ -452,6 +517,25 @@ def all_runs() -> list[Run]:
     return runs.list_runs(cache())
 
 
+def standings(opened: Cohort, settings: AnalysisSettings) -> dict[str, Standing]:
+    """Return how far the study has come along the arrow, by page."""
+    known = all_runs()
+    ended = tuple(run.id for run in known if run.state == "finished")
+    audits = opened.store.path.parent / "audits"
+    stamp = audits.stat().st_mtime_ns if audits.exists() else 0
+    stages = {*CHOOSES_DATA, "association"}
+    asked = settings.model_dump_json(include=stages) + computed(opened)
+    return _standings(_identity(opened), asked, hash(ended), stamp, opened, settings, known)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _standings(
+    identity: str, asked: str, ended: int, audits: int, _cohort: Cohort,
+    _settings: AnalysisSettings, _known: list[Run],
+) -> dict[str, Standing]:  # fmt: skip
+    return standings_of(_cohort, _settings, _known)
+
+
 def run(run_id: str) -> Run:
     """Return one run."""
     return runs.load(cache(), run_id)
@@ -504,6 +588,30 @@ def is_open(asked: Question, part: str) -> bool:
     """Say whether a part of an audit waits or is being answered."""
     found = audit_job(asked, part)
     return found is not None and found.is_open
+
+
+def story(of: Run) -> Story:
+    """Return the story of a run, told anew when its files, its cohort or its audits change."""
+    in_force = cohorts_dir(cache()) / of.cohort / CURRENT
+    notes = cache() / "notes" / f"{of.id}.json"
+    read = [in_force, in_force.parent, of.metrics_path, of.progress_path, notes]
+    try:
+        opened = cohort(of.cohort)
+    except (FileNotFoundError, PipelineError):  # gone, or not to be read any more
+        audits: tuple[Path, ...] = ()
+    else:
+        audits = _question_paths(str(of.folder), repr(_stamp(in_force.parent)), opened, of)
+    return _story(str(of.folder), f"{_stamp(*read, *audits)} {of.state}", of)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _question_paths(folder: str, stamp: str, _cohort: Cohort, _run: Run) -> tuple[Path, ...]:
+    return question_paths(_cohort, _run)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Telling the story of this run")
+def _story(folder: str, stamps: str, _run: Run) -> Story:
+    return story_of(_run)
 
 
 def run_summary(of: Run) -> RunSummary:

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import controls, elements, loaders, state
+from dashboard import chosen, controls, elements, left_out, loaders, state
 from dashboard.view import View
 from pipeline.cohort import Cohort
 from pipeline.errors import SettingsError
@@ -26,7 +26,7 @@ from pipeline.settings import (
 )
 
 SITE = ("qual_above", "min_mean_depth", "min_call_rate", "drop_monomorphic", "filter_pass")
-KINDS = ("drop_sex_chromosomes", "drop_indels")
+KINDS = ("drop_sex_chromosomes", "drop_indels", "without_regions")
 MORE = ("min_mac", "max_hwe_log10", "min_mean_gq", "max_missingness_log10")
 
 PEOPLE = (
@@ -54,6 +54,7 @@ _BEHIND_PEOPLE = {
 
 def choose(names: list[str], pages: Mapping[str, Any]) -> View:
     """Draw the sidebar and return what it says."""
+    chosen.keep()
     with st.sidebar:
         name = elements.choice_in_address("Cohort", "cohort", names)
         whole = loaders.cohort(name)
@@ -67,7 +68,7 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
         defaults = AnalysisSettings()
         for title, fields, is_open in (
             ("Site", SITE, True),
-            ("Kinds of variants", KINDS, False),
+            ("Kinds and regions", KINDS, False),
             ("Frequency, genotype, people", MORE, False),
         ):
             with st.expander(title, expanded=is_open):
@@ -79,6 +80,8 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
                     histograms=_histograms(cohort, definition, fields),
                 )
                 _without_data(cohort, fields)
+                if fields is KINDS:
+                    left_out.back(changes.get(left_out.KEY), "sidebar")
         with st.expander("Association"):
             changes |= _association(whole, defaults.association)
         with st.expander("Selection for the network"):

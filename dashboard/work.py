@@ -25,6 +25,7 @@ WORDS = {
     "sweep": "Trying settings on",
     "audit": "Auditing",
     "attribute": "Looking into a network of",
+    "report": "Writing a report of",
 }
 
 
@@ -73,20 +74,23 @@ def _cluster() -> None:
     n_tasks = sum(worker.n_tasks for worker in found.workers)
     title = f"Cluster: {len(found.workers):,} workers, {n_tasks:,} tasks, {used:.1f} GB"
     with st.popover(title, icon=":material/dns:", type="tertiary"):
-        elements.table([_cluster_row(worker) for worker in found.workers])
+        has_gpus = any(worker.n_gpus for worker in found.workers)
+        st.table([_cluster_row(worker, has_gpus) for worker in found.workers],
+                 border="horizontal", hide_index=True)  # fmt: skip
         st.link_button("Open the scheduler's own page", found.page, icon=":material/open_in_new:")
 
 
-def _cluster_row(worker: ClusterWorker) -> dict[str, Any]:
+def _cluster_row(worker: ClusterWorker, has_gpus: bool) -> dict[str, Any]:
     limit = f" of {worker.bytes_limit / 1e9:.1f}" if worker.bytes_limit else ""
-    return {
-        "Worker": worker.name,
-        "Machine": worker.host,
-        "Threads": worker.n_threads,
-        "GPUs": worker.n_gpus,
-        "Tasks": worker.n_tasks,
+    row = {
+        "Worker": worker.name.removeprefix("tcp://"),
+        "Tasks": f"{worker.n_tasks:,}",
         "Memory, GB": f"{worker.bytes_memory / 1e9:.1f}{limit}",
+        "Threads": worker.n_threads,
     }
+    if worker.host not in worker.name:
+        row |= {"Machine": worker.host}
+    return row | ({"GPUs": worker.n_gpus} if has_gpus else {})
 
 
 def _failures() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from pipeline.association import Association, associate
 from pipeline.cohort import Cohort
@@ -49,6 +51,29 @@ class Analysis:
         if self.association is None or lacks_permutations:
             return float("inf")
         return self.association.line(settings.correction, self.max_t)
+
+    def lines(self, settings: AssociationSettings) -> pd.DataFrame:
+        """Return the lines of a Manhattan plot: the usual ones, and that of the correction.
+
+        Columns `label` and `y` (-log10 p); none where nothing is tested.
+        """
+        tested = self.association
+        if tested is None:
+            return pd.DataFrame(columns=["label", "y"])
+        lines = {
+            "5e-8 genome-wide": -math.log10(5e-8),
+            f"Bonferroni of {tested.n_tested:,} tests": tested.bonferroni,
+            "1e-5 suggestive": 5.0,
+        }
+        if settings.correction == "bh":
+            lines["Benjamini-Hochberg"] = tested.line("bh")
+        if settings.correction == "raw":
+            lines["0.05 uncorrected"] = tested.line("raw")
+        if settings.correction == "permutation" and self.max_t:
+            lines[f"{len(self.max_t.largest):,} permutations"] = self.line(settings)
+        return pd.DataFrame(
+            [{"label": label, "y": y} for label, y in lines.items() if math.isfinite(y)]
+        )
 
 
 def analyse(cohort: Cohort, settings: AnalysisSettings) -> Analysis:

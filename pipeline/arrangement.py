@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from pipeline.encoding import encode, fit_encoding
 from pipeline.errors import EmptyResultError, SettingsError
@@ -106,6 +105,10 @@ def l1_weights(
     References: Bickel, Ritov and Tsybakov 2009, Annals of Statistics 37:1705 (penalties of the
     size of the noise); Tibshirani 1996.
     """
+    from sklearn.linear_model import (
+        LogisticRegression,  # here: a page that only names models starts sooner
+    )
+
     is_case = np.asarray(is_case, bool)
     if is_case.all() or not is_case.any():
         raise EmptyResultError(

@@ -15,11 +15,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sklearn
 
 from pipeline.baselines import Baseline
 from pipeline.files import plain, written_beside
@@ -57,7 +57,7 @@ def cached_baselines(
 
 def _digest(key: Mapping[str, Any] | str) -> str:
     """Return 64 hexadecimal digits; the order of a mapping's keys does not matter."""
-    what = {"format": FORMAT_VERSION, "scikit-learn": sklearn.__version__, "key": plain(key)}
+    what = {"format": FORMAT_VERSION, "scikit-learn": version("scikit-learn"), "key": plain(key)}
     text = json.dumps(what, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

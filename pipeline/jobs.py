@@ -47,7 +47,7 @@ from pipeline.progress import OnProgress, Progress, silent
 
 KINDS = (
     "train", "ingest", "simulate", "annotate", "structure", "regress", "permute", "sweep", "audit",
-    "attribute",
+    "attribute", "report",
 )  # fmt: skip
 POLL_S = 0.1
 _FOLLOWS_S = 5.0

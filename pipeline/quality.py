@@ -23,7 +23,9 @@ from pipeline.cohort import Cohort
 from pipeline.errors import EmptyResultError
 from pipeline.measures import Measures, SexCounts, measure
 from pipeline.people import CaseDefinition
+from pipeline.schema import OTHER_CHROMOSOME, chromosome_order
 from pipeline.settings import PeopleSettings, QualitySettings
+from pipeline.settings.regions import read_regions
 from pipeline.statistics import fisher_2x2, hwe_exact
 
 TITLES = {
@@ -43,6 +45,7 @@ TITLES = {
     "hwe": "Hardy-Weinberg in controls",
     "gq": "Mean genotype quality",
     "missingness": "Differential missingness",
+    "regions": "Outside the regions left out",
 }
 STEPS = tuple(TITLES)
 KEPT = len(STEPS)  # the code in `removed_by` of a variant that no step removed
@@ -119,6 +122,10 @@ def filter_variants(
     sex_counts = measures.sex_counts
     removed_by = _first_failed(settings, measures)
     on = _asked(settings) | _fail_further(settings, removed_by, sex_counts, measures)
+    if settings.without_regions:
+        on.add("regions")
+        inside = in_regions(cohort, settings.without_regions)
+        removed_by[inside[removed_by[inside] == KEPT]] = STEPS.index("regions")
     steps = _funnel(cohort, settings, removed_by, measures.is_first, on)
     is_kept = removed_by == KEPT
     kept = np.flatnonzero(is_kept)
@@ -238,6 +245,37 @@ def _fail_further(
     return on
 
 
+def in_regions(cohort: Cohort, regions: str | None) -> NDArray[np.int64]:
+    """Return the indices of the variants whose position lies in one of the regions, in order.
+
+    `regions` is written as in `quality.without_regions`; `chr6` is `6` on either side.
+    """
+    wanted = read_regions(regions)
+    if not wanted:
+        return np.empty(0, np.int64)
+    rules: list[str] = []
+    values: list[Any] = []
+    for chrom, start, end in wanted:
+        order = chromosome_order(chrom)
+        n = len(values)
+        # Chromosomes that have no number of their own share one: their names tell them apart.
+        named = ""
+        if order == OTHER_CHROMOSOME:
+            named = f" AND regexp_replace(chrom, '^chr', '', 'i') = ${n + 4}"
+        rules.append(f"(chrom_order = ${n + 1} AND pos BETWEEN ${n + 2} AND ${n + 3}{named})")
+        values += [order, start, end, *([chrom] if named else [])]
+    found = cohort.store.arrays(
+        f"SELECT variant_index FROM variants WHERE {' OR '.join(rules)} ORDER BY variant_index",
+        values,
+    )
+    return found["variant_index"].astype(np.int64)
+
+
+def n_kept_in(cohort: Cohort, filtered: Filtered, regions: str) -> int:
+    """Return how many of the kept variants lie in regions."""
+    return int((filtered.removed_by[in_regions(cohort, regions)] == KEPT).sum())
+
+
 def count_alleles(counts: np.ndarray, sex_counts: SexCounts) -> tuple[np.ndarray, np.ndarray]:
     """Return alternate and called alleles (n,); a male on X or Y has one copy.
 
@@ -298,4 +336,5 @@ def _notes(cohort: Cohort, settings: QualitySettings) -> dict[str, str]:
         notes["gq"] = f"{_NOT_AVAILABLE}: the source has no genotype quality"
     reads = "seen over all cases and controls here; an honest run uses training people"
     notes["hwe"] = notes["missingness"] = reads
+    notes["regions"] = ", ".join(region.words for region in read_regions(settings.without_regions))
     return notes

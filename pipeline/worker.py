@@ -56,6 +56,7 @@ HANDLERS: dict[str, str] = {
     "sweep": "pipeline.sweep:sweep_job",
     "audit": "pipeline.audit.job:audit_job",
     "attribute": "pipeline.attribution:attribute_job",
+    "report": "pipeline.report:report_job",
 }
 
 

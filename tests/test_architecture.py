@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,14 +111,19 @@ def test_streamlit_state_and_caches_live_in_one_place(attribute):
     assert set(found) == {ONE_PLACE_ATTRIBUTES[attribute]}
 
 
-def test_importing_the_pipeline_loads_no_tensorflow():
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, pipeline, pipeline.jobs, pipeline.runs, pipeline.submit, pipeline.summaries;"
-        "print(sorted({'tensorflow', 'keras', 'streamlit', 'altair'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize(
+    ("imports", "slow"),
+    [
+        (
+            "pipeline, pipeline.jobs, pipeline.runs, pipeline.submit, pipeline.summaries",
+            {"tensorflow", "keras", "streamlit", "altair"},
+        ),
+        # A second or more of a cold start, for what only few pages ask for.
+        ("dashboard.frame", {"tensorflow", "keras", "sklearn", "scipy.stats", "distributed"}),
+    ],
+)
+def test_what_is_slow_to_import_waits_until_it_is_used(imports, slow):
+    code = f"import sys, {imports}; print(sorted({slow!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
 

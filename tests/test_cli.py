@@ -53,7 +53,7 @@ def test_quality(call):
     assert left[-1] == said["variants"]
     assert [a - b for a, b in itertools.pairwise(left)] == removed[1:]
     off = {step["step"] for step in said["steps"] if step.get("note") == "off"}
-    assert off == {"filter", "hwe", "gq", "missingness"}
+    assert off == {"filter", "hwe", "gq", "missingness", "regions"}
 
 
 def test_associate(call, tmp_path):

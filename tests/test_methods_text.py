@@ -199,4 +199,8 @@ def test_words_of_settings():
     assert rule(QualitySettings(), "qual_above") == "site quality above 30 Phred"
     assert rule(QualitySettings(filter_pass=True), "filter_pass") == "FILTER is PASS"
     assert not is_on(QualitySettings(), "min_mac")
+    assert not is_on(QualitySettings(), "without_regions")
+    without = QualitySettings(without_regions="6:28000000-34000000,17:5-6")
+    words = "without the regions 6:28,000,000–34,000,000 and 17:5–6"
+    assert rule(without, "without_regions") == words
     assert listed(["a", "b", "c"]) == "a, b and c"

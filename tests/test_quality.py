@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,14 @@ from pipeline.errors import EmptyResultError
 from pipeline.quality import STEPS, filter_variants
 from pipeline.settings import PeopleSettings, QualitySettings
 from tests.small_cohorts import make_cohort, variants, vcf_text
+from tests.tools import require_tool
 
 SAMPLES = [f"s{i}" for i in range(10)]
+CONTIGS = ("1", "X", "MT", "GL000191.1")
+OFF = QualitySettings(
+    qual_above=None, drop_monomorphic=False, min_mean_depth=None, min_call_rate=None,
+    drop_sex_chromosomes=False, drop_indels=False,
+)  # fmt: skip
 PEOPLE = {s: "case" if i < 5 else "control" for i, s in enumerate(SAMPLES)}
 
 
@@ -55,8 +63,7 @@ REMOVED = {
 
 @pytest.fixture
 def cohort(tmp_path):
-    contigs = ("1", "X", "MT", "GL000191.1")
-    return make_cohort(tmp_path, vcf_text(RECORDS, SAMPLES, contigs), PEOPLE)
+    return make_cohort(tmp_path, vcf_text(RECORDS, SAMPLES, CONTIGS), PEOPLE)
 
 
 def reasons(cohort, settings=None, people=None) -> dict:
@@ -107,11 +114,7 @@ def test_nobody_is_a_case_or_control(tmp_path):
 
 
 def test_everything_off_keeps_everything(cohort):
-    off = QualitySettings(
-        qual_above=None, drop_monomorphic=False, min_mean_depth=None, min_call_rate=None,
-        drop_sex_chromosomes=False, drop_indels=False,
-    )  # fmt: skip
-    filtered = filter_variants(cohort, off)
+    filtered = filter_variants(cohort, OFF)
     np.testing.assert_array_equal(filtered.kept, np.arange(cohort.n_variants))
     assert all(step.removed <= 0 for step in filtered.steps)
 
@@ -154,3 +157,45 @@ def test_another_definition_of_cases_is_counted_anew(tmp_path):
     assert more.case[:, :].sum() > first.case.sum()
     again = filter_variants(cohort, QualitySettings())
     np.testing.assert_array_equal(first.removed_by, again.removed_by)
+
+
+REGIONS = "chr1:5-9, X:1-2999999, GL000191.1:1-3, 1:17-17"
+
+
+@pytest.mark.parametrize("prefix", ["", "chr"])
+def test_regions_left_out__bcftools(tmp_path, prefix):
+    """`bcftools view -t ^…` keeps the same variants, however the source writes a chromosome."""
+    records = [[f"{prefix}{record[0]}", *record[1:]] for record in RECORDS]
+    text = vcf_text(records, SAMPLES, [f"{prefix}{name}" for name in CONTIGS])
+    path = tmp_path / "all.vcf"
+    path.write_text(text)
+    asked = ",".join(f"{prefix}{region}" for region in ("1:5-9", "1:17-17", "X:1-2999999",
+                                                        "GL000191.1:1-3"))  # fmt: skip
+    command = [require_tool("bcftools"), "query", "-t", f"^{asked}", "-f", "%CHROM %POS\n"]
+    kept = subprocess.run([*command, str(path)], check=True, capture_output=True, text=True)
+    expected = {line.removeprefix(prefix) for line in kept.stdout.splitlines()}
+    assert 0 < len(expected) < len(records)
+    cohort = make_cohort(tmp_path, text, PEOPLE)
+    filtered = filter_variants(cohort, OFF.model_copy(update={"without_regions": REGIONS}))
+    table = variants(cohort).iloc[filtered.kept]
+    found = {
+        f"{c.removeprefix(prefix)} {pos}" for c, pos in zip(table.chrom, table.pos, strict=True)
+    }
+    assert found == expected
+
+
+def test_regions_are_the_last_step_and_off_at_first(cohort):
+    plain = filter_variants(cohort, QualitySettings())
+    assert plain.steps[-1].step == "regions"
+    assert (plain.steps[-1].note, plain.steps[-1].is_off, plain.steps[-1].removed) == (
+        "off", True, 0
+    )  # fmt: skip
+    without = filter_variants(cohort, QualitySettings(without_regions="1:1-10"))
+    inside = (variants(cohort).chrom == "1") & variants(cohort).pos.between(1, 10)
+    np.testing.assert_array_equal(without.kept, plain.kept[~inside.to_numpy()[plain.kept]])
+    last = without.steps[-1]
+    assert last.note == "1:1–10"
+    assert last.removed == len(plain.kept) - len(without.kept) > 0
+    assert without.steps[-2].variants == plain.steps[-2].variants
+    # What another rule removed first stays with that rule.
+    assert reasons(cohort, QualitySettings(without_regions="1:1-10"))[("1", 1, "C")] == "qual"

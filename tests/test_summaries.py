@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,10 +19,15 @@ from pipeline.statistics import TESTS, hwe_exact
 from pipeline.summaries import (
     chromosome_points,
     find_variants,
+    gene_place,
+    gene_variants,
     genome_axis,
     links,
     manhattan_points,
+    marked_variant,
+    nearest_gene,
     peaks,
+    qq_place,
     qq_points,
     region_genes,
     region_points,
@@ -375,3 +381,93 @@ def test_a_search_says_why_a_variant_is_not_shown(annotated):
         is_doubtful=np.ones_like(found.is_doubtful),
     )
     assert "expected count is small" in reason("1:1000", hidden)
+
+
+def test_a_chosen_variant_stands_where_the_pictures_draw_it(plain):
+    filtered, found = analysed(plain)
+    drawn = manhattan_points(plain, genome_axis(plain), filtered, found)
+    volcano = volcano_points(plain, filtered, found).set_index("variant_id")
+    assert len(drawn) == found.n_tested > 20
+    for row in drawn.itertuples():
+        marked = marked_variant(plain, filtered, found, row.variant_id)
+        assert (marked.variant_index, marked.chrom, marked.pos) == (
+            row.variant_index, row.chrom, row.pos,
+        )  # fmt: skip
+        assert marked.neg_log10_p == pytest.approx(row.neg_log10_p)
+        if row.variant_id in volcano.index:
+            ratio = volcano.log2_odds_ratio[row.variant_id]
+            assert marked.log2_odds_ratio == pytest.approx(ratio)
+        else:
+            assert np.isnan(marked.log2_odds_ratio)
+        assert marked.is_drawn
+        assert marked.removed_by is None
+
+
+def test_a_chosen_variant_that_is_not_drawn_says_why(plain):
+    filtered, found = analysed(plain, filter_pass=True)
+    marked = marked_variant(plain, filtered, found, "1_4000_A_C")
+    assert (marked.removed_by, marked.is_drawn) == ("filter", False)
+    assert marked_variant(plain, filtered, None, "1_1000_A_C").removed_by is None
+    kept, tested = analysed(plain)
+    untested = marked_variant(plain, kept, tested, "2_40000_A_C")
+    assert (untested.removed_by, untested.is_drawn) == (None, False)
+    same = marked_variant(plain, kept, tested, "chr1_1000_a_c")
+    assert same == marked_variant(plain, kept, tested, "1_1000_A_C")
+    for text in ("", "1_1000_A_G", "3_1000_A_C", "AGRN", "1_x_A_C", "1_1000_A", "'; --_1_A_C",
+                 "1_99999999999_A_C"):  # fmt: skip
+        assert marked_variant(plain, kept, tested, text) is None
+
+
+def test_place_in_the_qq_plot_is_that_of_its_point(plain):
+    filtered, found = analysed(plain)
+    frequency = effect_allele_frequency(filtered)
+    points, _ = qq_points(found, frequency, filtered.kept)
+    points = points[points.variant_index >= 0]
+    assert len(points) == found.n_tested
+    assert points.variant_index.is_unique
+    for row in points.itertuples():
+        at = int(np.searchsorted(filtered.kept, row.variant_index))
+        expected, observed, stratum = qq_place(found, frequency, at)
+        assert observed == pytest.approx(row.observed)
+        assert stratum == row.stratum
+        # Of equal p the first place is told.
+        ties = points[(points.observed == row.observed) & (points.stratum == row.stratum)]
+        assert expected == pytest.approx(ties.expected.max())
+    untested = int(np.flatnonzero(np.isnan(found.neg_log10_p))[0])
+    assert qq_place(found, frequency, untested) is None
+
+
+def test_the_100_of_smallest_p_of_a_stratum_say_who_they_are():
+    rng = np.random.default_rng(5)
+    log_p = rng.exponential(0.4, 3_000)
+    found = SimpleNamespace(neg_log10_p=log_p)
+    variants = np.arange(3_000) * 7
+    points, _ = qq_points(found, np.full(3_000, 0.2), variants)
+    alone = points[points.variant_index >= 0]
+    assert alone.variant_index.tolist() == variants[np.argsort(-log_p)[:100]].tolist()
+    assert len(points) > 200
+
+
+def test_a_gene_is_found_with_its_variants(annotated):
+    filtered, found = analysed(annotated)
+    place = gene_place(annotated, "BBB")
+    assert (place.chrom, place.start, place.end) == ("1", 11_000, 16_000)
+    assert gene_place(annotated, "bbb") is gene_place(annotated, "NONE") is None
+    rows = gene_variants(annotated, filtered, found, "AAA")
+    assert set(rows.variant_index) == {0, 11}
+    assert rows.neg_log10_p.is_monotonic_decreasing
+    by_index = dict(zip(filtered.kept, found.neg_log10_p, strict=True))
+    assert [by_index[i] for i in rows.variant_index] == rows.neg_log10_p.tolist()
+    assert len(gene_variants(annotated, filtered, found, "AAA", n=1)) == 1
+    assert gene_variants(annotated, filtered, found, "NONE").empty
+    named = annotated.sites(np.array([11])).iloc[0]
+    assert nearest_gene(annotated, f"1_{named.pos}_{named.ref}_{named.alt}") == "AAA"
+    assert nearest_gene(annotated, "1_2000_A_C") == nearest_gene(annotated, "nothing") == ""
+
+
+def test_without_genes_a_gene_is_nowhere(tmp_path):
+    cohort = make_cohort(tmp_path, vcf_text(RECORDS[:20], SAMPLES), PEOPLE)
+    filtered, found = analysed(cohort)
+    assert gene_place(cohort, "AAA") is None
+    assert gene_variants(cohort, filtered, found, "AAA").empty
+    assert nearest_gene(cohort, "1_1000_A_C") == ""

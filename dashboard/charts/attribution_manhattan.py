@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
 
+from dashboard.charts.chosen_mark import CLICKED, Marks
 from dashboard.charts.frame import AnyChart, finish, haloed, pixels, tooltip, wide_or
 from dashboard.charts.manhattan import WHERE, genome_x, megabase_axis
 from dashboard.charts.peak_labels import peak_labels
@@ -24,15 +28,19 @@ def attribution_manhattan(
     peaks: pd.DataFrame | None = None,
     chromosome: str | None = None,
     height: int = HEIGHT,
+    marked: pd.DataFrame | None = None,
+    chosen: str = "",
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return −log10 p above, the share of the attribution below, on one axis of the genome.
 
-    `points` (at most some 3,000) has variant_index, x, chrom, parity, pos, gene, neg_log10_p,
-    share (0 to 1 of all), selected (share of folds) and n_binned. The 20 of most attribution are
-    marked in both halves. `peaks` has x, share, label. A stretch that is dragged is in the
-    selection `stretch`; what lies in it stays bright in both halves. With `chromosome` the points
-    are of that one, and x is their position.
+    `points` (at most some 3,000) has variant_index, x, chrom, parity, pos, variant_id, gene,
+    neg_log10_p, share (0 to 1 of all), selected (share of folds) and n_binned. The 20 of most
+    attribution are marked in both halves. `peaks` has x, share, label. A stretch that is dragged
+    is in the selection `stretch`; what lies in it stays bright in both halves. A click names a
+    variant in the selection `hit`. With `chromosome` the points are of that one, and x is their
+    position. `marked` are the rows of the variant that is `chosen`, by its variant_id, and of the
+    variants of the chosen gene, thinned out of `points` or not.
     """
     rows = _rows(points, palette)
     half = (height - _GAP - _TOP) / 2
@@ -90,14 +98,20 @@ def attribution_manhattan(
                 n_binned=("Variants drawn as this point", ","),
             ),
         )
-        .add_params(stretch)
+        .add_params(
+            stretch,
+            alt.selection_point(name="hit", fields=list(CLICKED), empty=False, toggle=False),
+        )
     )
     floor = alt.Chart(pd.DataFrame({"y": list(floors.values())})).mark_rule(
         color=palette.muted, x=0, x2=pixels("width")
     )
-    layers: list[AnyChart] = [floor.encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis)), dots]
+    low, high = x_scale.to_dict()["domain"]
+    on_x, on_y = {"scale": x_scale, "axis": x_axis}, {"scale": y_scale, "axis": y_axis}
+    marks = None if marked is None else _marks(marked, chosen, place)
+    layers: list[AnyChart] = [] if marks is None else marks.below(on_x, height, palette)
+    layers += [floor.encode(y=alt.Y("y:Q", **on_y)), dots]
     if peaks is not None and len(peaks):
-        low, high = x_scale.to_dict()["domain"]
         layers += peak_labels(
             peaks.assign(neg_log10_p=place(peaks.share, "share")),
             x=lambda value: (value - low) / (high - low),
@@ -127,11 +141,13 @@ def attribution_manhattan(
             fontWeight=600,
             fontSize=wide_or(15, 13),
         )
+    if marks is not None:
+        layers += marks.above(on_x, on_y, height, palette)
     n_variants = int(rows.n_binned.sum())
     of = "the genome" if chromosome is None else f"chromosome {chromosome}"
     n_marked = int(rows.is_marked.sum())
     named = f" The genes of most attribution are {', '.join(peaks.label)}." if _some(peaks) else ""
-    return finish(
+    made = finish(
         alt.layer(*layers),
         palette,
         title=f"What it looked at along {of}",
@@ -148,6 +164,17 @@ def attribution_manhattan(
         height=height,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, (low, high))
+
+
+def _marks(marked: pd.DataFrame, chosen: str, place: Callable[[pd.Series, str], Any]) -> Marks:
+    """Return the marks of both halves; the label stands in the upper one."""
+    rows = marked.assign(neg_log10_p=marked.neg_log10_p.fillna(0.0))
+    upper = rows.assign(y=place(rows.neg_log10_p, "p"), label=rows.variant_id)
+    lower = rows.assign(y=place(rows.share, "share"), label="")
+    both = pd.concat([upper, lower], ignore_index=True)
+    is_chosen = both.variant_id == chosen
+    return Marks(points=both[is_chosen], members=both[~is_chosen])
 
 
 def _some(peaks: pd.DataFrame | None) -> bool:
@@ -156,9 +183,9 @@ def _some(peaks: pd.DataFrame | None) -> bool:
 
 def _rows(points: pd.DataFrame, palette: Palette) -> pd.DataFrame:
     """Return the points as they are drawn, the marked ones last."""
-    wanted = ["variant_index", "x", "chrom", "pos", "gene", "neg_log10_p", "share", "selected",
-              "n_binned", "parity"]  # fmt: skip
-    rows = points[wanted].copy()
+    wanted = ["variant_index", "x", "chrom", "pos", "variant_id", "gene", "neg_log10_p", "share",
+              "selected", "n_binned", "parity"]  # fmt: skip
+    rows = points.assign(**({} if "variant_id" in points else {"variant_id": ""}))[wanted].copy()
     rows["neg_log10_p"] = rows.neg_log10_p.fillna(0.0)
     rank = rows.share.rank(method="first", ascending=False)
     rows["is_marked"] = (rank <= N_MARKED) & (rows.share > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.chosen_mark import row_outline
 from dashboard.charts.frame import AnyChart, finish, haloed, pixels, tooltip
 from dashboard.theme import DASH_REFERENCE, LIGHT, Palette
 
@@ -14,10 +15,13 @@ _VALUES = 62  # and right of it for values
 _LETTERS = 17  # of a name that fit
 
 
-def gene_shares(genes: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
+def gene_shares(
+    genes: pd.DataFrame, *, chosen: str | None = None, palette: Palette = LIGHT
+) -> AnyChart:
     """Return the share of the attribution of each gene as bars, in the order given.
 
-    `genes` has gene, share (0 to 1 of all), n_variants, mean_abs.
+    `genes` has gene, share (0 to 1 of all), n_variants, mean_abs. A click names a gene in the
+    selection `gene`; the `chosen` one is outlined.
     """
     rows = _named(genes).assign(words=[f"{share:.1%}" for share in genes.share])
     x_scale = alt.Scale(
@@ -31,8 +35,10 @@ def gene_shares(genes: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
         gene=("Gene", ""), words=("Share of the attribution", ""), n_variants=("Variants", ","),
         mean_abs=("Mean |attribution|, log odds", ".3f"),
     )  # fmt: skip
-    bars = base.mark_bar(color=palette.honest, height=15, orient="horizontal").encode(
-        x=x, y=y, tooltip=tips
+    bars = (
+        base.mark_bar(color=palette.honest, height=15, orient="horizontal")
+        .encode(x=x, y=y, tooltip=tips)
+        .add_params(_picked())
     )
     ends = base.mark_text(align="left", dx=5, color=palette.ink, baseline="middle").encode(
         x=x, y=y, text=alt.Text("words:N")
@@ -45,14 +51,18 @@ def gene_shares(genes: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
         description="Share of the attribution by gene: "
         + "; ".join(f"{gene} {words}" for gene, words in zip(rows.gene, rows.words, strict=True))
         + ".",
-        n_rows=len(rows),
+        rows=rows,
+        chosen=chosen,
     )
 
 
-def gene_occlusion(genes: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart:
+def gene_occlusion(
+    genes: pd.DataFrame, *, chosen: str | None = None, palette: Palette = LIGHT
+) -> AnyChart:
     """Return the AUC that is lost when each gene is hidden, with its interval, in the order given.
 
     `genes` has gene, auc_lost, low, high, mean_change; a gene that was not hidden is left blank.
+    A click names a gene in the selection `gene`; the `chosen` one is outlined.
     """
     rows = _named(genes)
     rows["words"] = [_signed(lost) for lost in genes.auc_lost]
@@ -78,8 +88,10 @@ def gene_occlusion(genes: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart
     spans = shown.mark_rule(strokeWidth=2.5, color=palette.honest, strokeCap="round").encode(
         x=alt.X("low:Q", scale=x_scale), x2=alt.X2("high:Q"), y=y, tooltip=tips
     )
-    dots = shown.mark_point(filled=True, size=80, color=palette.honest, opacity=1).encode(
-        x=x, y=y, tooltip=tips
+    dots = (
+        shown.mark_point(filled=True, size=80, color=palette.honest, opacity=1)
+        .encode(x=x, y=y, tooltip=tips)
+        .add_params(_picked())
     )
     ends = base.mark_text(
         align="right", x=pixels("width"), color=palette.ink, baseline="middle"
@@ -94,7 +106,8 @@ def gene_occlusion(genes: pd.DataFrame, *, palette: Palette = LIGHT) -> AnyChart
             f"{gene} {words}" for gene, words in zip(rows.gene, rows.words, strict=True) if words
         )
         + ".",
-        n_rows=len(rows),
+        rows=rows,
+        chosen=chosen,
     )
 
 
@@ -152,9 +165,16 @@ def _named(genes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _base(rows: pd.DataFrame) -> tuple[alt.Chart, alt.Y]:
-    n = max(1, len(rows))
-    scale = alt.Scale(domain=[0, n], range=[0, _ROW * n], nice=False)
-    return alt.Chart(rows), alt.Y("row:Q", axis=None, scale=scale)
+    return alt.Chart(rows), alt.Y("row:Q", axis=None, scale=_scale(len(rows)))
+
+
+def _scale(n_rows: int) -> alt.Scale:
+    n = max(1, n_rows)
+    return alt.Scale(domain=[0, n], range=[0, _ROW * n], nice=False)
+
+
+def _picked() -> alt.Parameter:
+    return alt.selection_point(name="gene", fields=["gene"], empty=False, toggle=False)
 
 
 def _axis(title: str, form: str) -> alt.Axis:
@@ -174,13 +194,20 @@ def _finished(
     title: str,
     subtitle: str,
     description: str,
-    n_rows: int,
+    rows: pd.DataFrame,
+    chosen: str | None,
 ) -> AnyChart:
-    return finish(
-        alt.layer(*layers),
+    """Return the picture; with `chosen` the row of that gene, "" for none, has an outline."""
+    made = finish(
+        alt.layer(*([] if chosen is None else [row_outline(_scale(len(rows)), palette)]), *layers),
         palette,
         title=title,
         subtitle=subtitle,
         description=description,
-        height=_ROW * max(1, n_rows),
+        height=_ROW * max(1, len(rows)),
     )
+    if chosen is None:
+        return made
+    of_gene = rows.loc[rows.gene == chosen, "row"].astype(float)
+    outlined = [{"low": at - 0.5, "high": at + 0.5, "gene": chosen} for at in of_gene]
+    return made.properties(datasets={"chosen_row": outlined})

@@ -27,13 +27,15 @@ def audit_protocols(
     audits: Sequence[tuple[str, Mapping[str, Any]]],
     *,
     metric: str = "auc",
+    span: tuple[float, float] | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return the dot plot of one audit or more, each a model's name and its summary.
 
     A summary is that of `pipeline.audit.protocols.Audit.summary`, permutations as far as there are
     any. Permuted labels stand as one small hollow dot each and a larger one at their mean. The
-    dashed line is chance (AUC 0.5) or always the larger class; a bracket spans the optimism.
+    dashed line is chance (AUC 0.5) or always the larger class; a bracket spans the optimism. The
+    axis goes over `span`, by default that of these audits.
     """
     rows, dots = _rows(audits, metric)
     table = pd.DataFrame(rows)
@@ -45,12 +47,9 @@ def audit_protocols(
     chance = 0.5 if metric == "auc" else float(audits[0][1]["majority"])
     single = pd.DataFrame(dots, columns=["row", "value", "kind", "number"])
     single["colour"] = [colour_of(kind, palette) for kind in single.kind]
-    known = [chance, *table[["value", "low", "high"]].stack().dropna(), *single.value]
-    low, high = min(known), max(known)
-    room = max(0.02, 0.05 * (high - low))
     height = ROW * len(table)
     x_scale = alt.Scale(
-        domain=[max(0.0, low - room), min(1.0, high + room)],
+        domain=list(span or audit_span(audits, metric)),
         range=[wide_or(235, 6), pixels(f"width - (width > {WIDE} ? 190 : 10)")],
         nice=False,
     )
@@ -115,6 +114,18 @@ def audit_protocols(
         + ".",
         height=height,
     )
+
+
+def audit_span(
+    audits: Sequence[tuple[str, Mapping[str, Any]]], metric: str = "auc"
+) -> tuple[float, float]:
+    """Return from where to where an axis goes that holds all of these audits."""
+    rows, dots = _rows(audits, metric)
+    chance = 0.5 if metric == "auc" else float(audits[0][1]["majority"])
+    ends = [row[end] for row in rows for end in ("value", "low", "high")]
+    known = [chance, *(end for end in ends if not np.isnan(end)), *(dot[1] for dot in dots)]
+    room = max(0.02, 0.05 * (max(known) - min(known)))
+    return max(0.0, min(known) - room), min(1.0, max(known) + room)
 
 
 def _rows(

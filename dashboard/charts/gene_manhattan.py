@@ -5,6 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.chosen_mark import Marks
 from dashboard.charts.frame import COUNT, SHARE, AnyChart, finish, spread, tooltip
 from dashboard.charts.manhattan import (
     FOLD_AT,
@@ -43,6 +44,7 @@ def gene_manhattan(
     *,
     test: str = "",
     height: int = HEIGHT,
+    marks: Marks | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return −log10 p of the burden of genes; a click names one in the selection `gene`.
@@ -50,7 +52,8 @@ def gene_manhattan(
     `genes` has gene, chrom, gene_start, gene_end, x, neg_log10_p, parity, n_case_carriers,
     n_control_carriers, n_qualifying, odds_ratio, n_binned (how many genes the point stands for).
     `chromosomes` has chrom, start, middle, end; `lines` has label, y. From the lowest line on a
-    gene is a diamond in the colour of hits, and named; above 40 the axis is folded.
+    gene is a diamond in the colour of hits, and named; above 40 the axis is folded. `marks` are
+    what is chosen.
     """
     hits = float(lines.y.min()) if len(lines) else float("inf")
     rows = genes[[*_DRAWN]].sort_values("neg_log10_p")  # the highest are drawn last, on top
@@ -108,8 +111,8 @@ def gene_manhattan(
     exact = [place_of(y, highest, is_folded, height) for y in names.y]
     layers += line_names(names.label, spread(exact, LABEL_GAP, 8, height - 8), palette)
     layers.append(dots)
+    low, high = float(chromosomes.start.min()), float(chromosomes.end.max())
     if len(named):
-        low, high = float(chromosomes.start.min()), float(chromosomes.end.max())
         layers += peak_labels(
             named[["x", "neg_log10_p"]].assign(label=named.gene),
             x=lambda value: (value - low) / (high - low),
@@ -124,9 +127,12 @@ def gene_manhattan(
             top_bottom=(0, height),
             palette=palette,
         )
+    if marks is not None:
+        on_x, on_y = {"scale": x_scale, "axis": x_axis}, {"scale": y_scale, "axis": y_axis}
+        layers += marks.above(on_x, on_y, height, palette)
     past = f"{n_hits:,} with −log10 p ≥ {hits:.2f}" if len(lines) else ""
     most = f" The highest are {', '.join(named.gene)}." if len(named) else ""
-    return finish(
+    made = finish(
         alt.layer(*layers),
         palette,
         title="Burden of genes along the genome",
@@ -141,6 +147,7 @@ def gene_manhattan(
         height=height,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, (low, high))
 
 
 def carriers_by_class(

@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.chosen_mark import CLICKED, Marks
 from dashboard.charts.frame import (
     WIDE,
     AnyChart,
@@ -44,6 +45,7 @@ def manhattan(
     peaks: pd.DataFrame | None = None,
     chromosome: str | None = None,
     brush: bool = False,
+    marks: Marks | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return points of −log10 p along the genome; a click names one in the selection `hit`.
@@ -56,6 +58,7 @@ def manhattan(
     is folded, and says so. `peaks` (x, neg_log10_p, label; the highest first) are named, on a
     narrow screen the first few of them. With `chromosome` the points are of that one alone, and x
     is their position in bases. With `brush` a stretch that is dragged is in the selection `span`.
+    `marks` are what is chosen, and what is left out.
     """
     if hits is None:
         hits = float(lines.y.min()) if len(lines) else float("inf")
@@ -101,13 +104,17 @@ def manhattan(
             ),
         )
         .add_params(
-            alt.selection_point(name="hit", fields=["variant_index"], empty=False, toggle=False)
+            alt.selection_point(name="hit", fields=list(CLICKED), empty=False, toggle=False)
         )
     )
     if brush:
         dots = dots.add_params(alt.selection_interval(name="span", encodings=["x"], empty=False))
     # Lines and their names lie under the points: on a telephone a name must not hide a hit.
     layers: list[AnyChart] = []
+    on_x, on_y = {"scale": x_scale, "axis": x_axis}, {"scale": y_scale, "axis": y_axis}
+    domain = x_scale.to_dict()["domain"]
+    if marks is not None:
+        layers += marks.below(on_x, height, palette)
     names = lines[["label", "y"]]
     if is_folded:
         layers.append(fold_band(y_scale, y_axis, palette))
@@ -130,7 +137,6 @@ def manhattan(
         layers += [many, dots]
         layers += _handle(selection_line, y_scale, y_axis, exact[-1], places[-1], palette)
     if peaks is not None and has_peaks:
-        domain = x_scale.to_dict()["domain"]
         layers += peak_labels(
             peaks,
             x=lambda value: (value - domain[0]) / (domain[1] - domain[0]),
@@ -145,13 +151,15 @@ def manhattan(
             top_bottom=(-10, height),  # a name may reach into the room under the title
             palette=palette,
         )
+    if marks is not None:
+        layers += marks.above(on_x, on_y, height, palette)
     n_hits = int(rows.is_hit.sum())
     n_variants = int(rows.n_binned.sum())
     of = "the genome" if chromosome is None else f"chromosome {chromosome}"
     named = ""
     if peaks is not None and has_peaks:
         named = f" The highest peaks are {', '.join(peaks.label)}."
-    return finish(
+    made = finish(
         alt.layer(*layers),
         palette,
         title=f"Association along {of}",
@@ -166,6 +174,7 @@ def manhattan(
         height=height,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, (domain[0], domain[1]))
 
 
 def drawn_rows(points: pd.DataFrame, hits: float, palette: Palette) -> pd.DataFrame:

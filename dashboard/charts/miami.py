@@ -10,6 +10,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from dashboard.charts.chosen_mark import CLICKED, Marks
 from dashboard.charts.frame import COUNT, AnyChart, finish, haloed, spread, tooltip, wide_or
 from dashboard.charts.manhattan import (
     FOLD_AT,
@@ -84,6 +85,7 @@ def miami(
     upper_peaks: pd.DataFrame | None = None,
     lower_peaks: pd.DataFrame | None = None,
     height: int = HEIGHT,
+    marks: Marks | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return two Manhattan plots on one genome, the lower one mirrored.
@@ -91,7 +93,8 @@ def miami(
     Both tables of points have the columns of `manhattan`, and so have the peaks. `lines` (label,
     y) are those of both halves, or of the upper one where `lower_lines` is given; the lowest line
     of a half parts its hits. Each half is folded by itself above 40, and says so. A click is in
-    the selection `hit` with its `variant_index` and `half` (upper, lower).
+    the selection `hit` with its `variant_id`, `gene` and `half` (upper, lower). `marks` are what is
+    chosen, with y downwards in the lower half.
     """
     of_lower = lines if lower_lines is None else lower_lines
     middle = height / 2
@@ -134,14 +137,14 @@ def miami(
         color=palette.ink, strokeWidth=1.2, x=0, x2=right_end()
     )
     layers.append(zero.encode(y=alt.Y("y:Q", scale=y_scale, axis=y_axis)))
+    scales: dict[str, Any] = {
+        "x_scale": x_scale,
+        "y_scale": y_scale,
+        "x_axis": x_axis,
+        "y_axis": y_axis,
+    }
     for side, _, _, peaks, title, sign in sides:
         if peaks is not None and len(peaks):
-            scales: dict[str, Any] = {
-                "x_scale": x_scale,
-                "y_scale": y_scale,
-                "x_axis": x_axis,
-                "y_axis": y_axis,
-            }
             top = 24.0 if sign > 0 else middle
             layers += peak_labels(
                 peaks,
@@ -166,7 +169,10 @@ def miami(
             fontWeight=600,
             fontSize=wide_or(15, 13),
         )
-    return finish(
+    if marks is not None:
+        on_x, on_y = {"scale": x_scale, "axis": x_axis}, {"scale": y_scale, "axis": y_axis}
+        layers += marks.above(on_x, on_y, height, palette)
+    made = finish(
         alt.layer(*layers),
         palette,
         title="Two associations along the genome",
@@ -175,6 +181,7 @@ def miami(
         height=height,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, tuple(x_scale.to_dict()["domain"]))
 
 
 def _share(x_scale: alt.Scale) -> Callable[[float], float]:
@@ -205,9 +212,7 @@ def _dots(
             ),
         )
         .add_params(
-            alt.selection_point(
-                name="hit", fields=["variant_index", "half"], empty=False, toggle=False
-            )
+            alt.selection_point(name="hit", fields=[*CLICKED, "half"], empty=False, toggle=False)
         )
     )
 

@@ -216,6 +216,11 @@ def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
+def layer_name(name: str) -> str:
+    """Return a layer's name as people read it: `max_pool_1` is Max pool 1."""
+    return name.replace("dense_batch_norm", "dense norm").replace("_", " ").capitalize()
+
+
 def short_count(n: int) -> str:
     """Return a number in few characters: 812, 18.5k, 74.1M."""
     for size, letter in ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")):

@@ -7,9 +7,11 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.chosen_mark import CLICKED, Marks
 from dashboard.charts.frame import WIDE, AnyChart, finish, pixels, tooltip
 from dashboard.theme import DASH_REFERENCE, LIGHT, Palette
 
+HEIGHT = 380
 _SHAPES = ("circle", "square", "triangle-up", "diamond")
 
 
@@ -19,6 +21,7 @@ def qq(
     lambda_gc: float | None,
     note: str = "",
     *,
+    marks: Marks | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return observed against expected −log10 p with its identity line and 95 % band.
@@ -26,7 +29,9 @@ def qq(
     `points` has expected, observed (already thinned), `band` has expected, lower, upper. With
     stratum, rank (0 to 3, the rarest first) and n in `points`, each stratum of allele frequency
     has its own colour and shape.
-    `lambda_gc` None means that it is not defined for these variants.
+    `lambda_gc` None means that it is not defined for these variants. With variant_id and gene in
+    `points` (empty for a point that stands for many) a click names a variant in the selection
+    `hit`; `marks` are what is chosen.
     """
     most_x = float(max([1.0, *points.expected, *band.expected])) * 1.02
     most_y = float(max([1.0, *points.observed, *band.upper])) * 1.04
@@ -57,6 +62,7 @@ def qq(
             x=x,
             y=alt.Y("observed:Q", scale=y_scale, axis=y_axis),
             tooltip=tooltip(
+                **({"variant_id": ("Variant", "")} if "variant_id" in points else {}),
                 **({"named": ("Allele frequency", "")} if strata else {}),
                 expected=("Expected −log10 p", ".2f"),
                 observed=("Observed −log10 p", ".2f"),
@@ -65,9 +71,17 @@ def qq(
     )
     if strata:
         dots = dots.encode(**_by_stratum(strata, ranks, palette))
+    if "variant_id" in points:
+        dots = dots.add_params(
+            alt.selection_point(name="hit", fields=list(CLICKED), empty=False, toggle=False)
+        )
+    layers: list[AnyChart] = [area, identity, dots]
+    if marks is not None:
+        on_x = {"scale": x_scale, "axis": alt.Axis(title="Expected −log10 p", tickCount=6)}
+        layers += marks.above(on_x, {"scale": y_scale, "axis": y_axis}, HEIGHT, palette)
     value = "not defined" if lambda_gc is None else f"{lambda_gc:.3f}"
-    return finish(
-        alt.layer(area, identity, dots),
+    made = finish(
+        alt.layer(*layers),
         palette,
         title=f"Q–Q plot, λ = {value}",
         subtitle=[
@@ -77,9 +91,10 @@ def qq(
         ],
         description=f"Observed against expected p-values; genomic inflation lambda is {value}."
         + (f" Strata of allele frequency: {', '.join(strata.values())}." if strata else ""),
-        height=380,
+        height=HEIGHT,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, (0.0, most_x))
 
 
 def _strata(points: pd.DataFrame) -> dict[str, str]:

@@ -8,6 +8,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from dashboard.charts.chosen_mark import CLICKED, Marks
 from dashboard.charts.frame import WIDE, AnyChart, finish, haloed, pixels, spread, tooltip, wide_or
 from dashboard.charts.manhattan import WHERE, megabase_axis
 from dashboard.theme import LIGHT, Palette
@@ -34,14 +35,16 @@ def region(
     lead: str = "",
     lines: pd.DataFrame | None = None,
     test: str = "",
+    marks: Marks | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
-    """Return variants of a region above its genes; a click names one in the selection `hit`.
+    """Return variants of a region above its genes; a click names a variant, or a gene below, in
+    the selection `hit`.
 
     `points` has variant_index, chrom, pos, neg_log10_p, variant_id, gene, consequence_class, r2
     (NaN where it is not known), is_lead; `genes` has gene, strand, start, end, exon_starts,
     exon_ends, track. `lead` names the lead variant, `lines` (label, y) are drawn where the points
-    are.
+    are. `marks` are what is chosen.
     """
     lines = pd.DataFrame({"label": [], "y": []}) if lines is None else lines
     rows = _rows(points, palette)
@@ -64,11 +67,15 @@ def region(
     y = {"scale": y_scale, "axis": y_axis}
     x = {"scale": x_scale, "axis": x_axis}
     layers: list[AnyChart] = [_lines(lines, highest, x, y, palette)] if len(lines) else []
+    if marks is not None:
+        layers = [*marks.below(x, height, palette), *layers]
     layers += _genes(genes, int(start), int(end), x, y, palette)
     layers.append(_points(rows, x, y, palette))
+    if marks is not None:
+        layers += marks.above(x, y, POINTS, palette)
     n_genes = len(genes)
     span = f"chromosome {chrom}, {int(start):,} to {int(end):,}"
-    return finish(
+    made = finish(
         alt.layer(*layers),
         palette,
         title=f"Region {chrom}:{int(start):,}–{int(end):,}",
@@ -86,6 +93,7 @@ def region(
         height=height,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, (int(start), int(end)))
 
 
 def _rows(points: pd.DataFrame, palette: Palette) -> pd.DataFrame:
@@ -142,7 +150,7 @@ def _points(rows: pd.DataFrame, x: dict, y: dict, palette: Palette) -> alt.Chart
             ),
         )
         .add_params(
-            alt.selection_point(name="hit", fields=["variant_index"], empty=False, toggle=False)
+            alt.selection_point(name="hit", fields=list(CLICKED), empty=False, toggle=False)
         )
     )
 

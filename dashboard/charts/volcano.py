@@ -6,6 +6,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
+from dashboard.charts.chosen_mark import CLICKED, Marks
 from dashboard.charts.frame import (
     COUNT,
     AnyChart,
@@ -34,6 +35,7 @@ def volcano(
     n_tested: int | None = None,
     test: str = "",
     height: int = HEIGHT,
+    marks: Marks | None = None,
     palette: Palette = LIGHT,
 ) -> AnyChart:
     """Return log2 odds ratios against −log10 p; a click names one in the selection `hit`.
@@ -41,7 +43,7 @@ def volcano(
     `points` is as `volcano_points` gives it, `lines` has label, y. From `hits` on, by default the
     lowest of the lines, a point is a diamond in the colour of hits. `peaks` (x, neg_log10_p,
     label; x the log2 odds ratio) are named; by default the 12 highest hits, each gene once. With
-    `n_tested` the subtitle says how many variants have no odds ratio.
+    `n_tested` the subtitle says how many variants have no odds ratio. `marks` are what is chosen.
     """
     lines = pd.DataFrame({"label": [], "y": []}) if lines is None else lines
     if hits is None:
@@ -92,7 +94,7 @@ def volcano(
             ),
         )
         .add_params(
-            alt.selection_point(name="hit", fields=["variant_index"], empty=False, toggle=False)
+            alt.selection_point(name="hit", fields=list(CLICKED), empty=False, toggle=False)
         )
     )
     if len(peaks):
@@ -110,10 +112,12 @@ def volcano(
             top_bottom=(0, height),
             palette=palette,
         )
+    if marks is not None:
+        layers += marks.above({"scale": x_scale, "axis": x_axis}, y, height, palette)
     n = int(rows.n_binned.sum())
     without = f"{n_tested - n:,} without an odds ratio (an empty cell)" if n_tested else ""
     up, down = ((rows.is_hit & (np.sign(rows.x) == sign)).sum() for sign in (1, -1))
-    return finish(
+    made = finish(
         alt.layer(*layers),
         palette,
         title="Strength and certainty",
@@ -130,6 +134,7 @@ def volcano(
         height=height,
         canvas=True,
     )
+    return made if marks is None else marks.put_in(made, (-most, most))
 
 
 def _top(rows: pd.DataFrame, n: int = 12) -> pd.DataFrame:

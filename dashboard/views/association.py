@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders, state, strip, work
+from dashboard import chosen, chosen_marks, elements, left_out, loaders, state, strip, work
 from dashboard.charts.manhattan import manhattan
 from dashboard.charts.p_histogram import p_histogram
 from dashboard.charts.qq import qq
@@ -17,6 +17,8 @@ from dashboard.charts.volcano import volcano
 from dashboard.view import View
 from dashboard.views import places, second_half, variant
 from pipeline.association import ALPHA, Association
+from pipeline.settings.regions import Region
+from pipeline.story.words import TESTS
 from pipeline.summaries import find_variants, p_bins, peaks
 
 
@@ -30,13 +32,15 @@ def show(view: View) -> None:
         return
     _warnings(view, found)
     place = places.choose(view, loaders.chromosome_names(view.cohort))
-    chosen = state.get("variant")
-    picture, beside = st.columns([5, 3]) if chosen is not None else (st.container(), None)
+    known = chosen.variant(view)
+    picture, beside = st.columns([5, 3]) if known else (st.container(), None)
     with picture:
         _picture(view, found, place)
-    if beside is not None:
+        left_out.told(view)
+        chosen.told(view)
+    if known is not None and beside is not None:
         with beside:
-            variant.card(view, found, chosen)
+            variant.card(view, found, known)
     elements.method("association")
     _significant(view, found)
     _search(view, found)
@@ -50,6 +54,7 @@ def _nothing_tested(view: View) -> None:
     analysis = view.analysis
     if not analysis.n_to_regress:
         elements.empty(analysis.problem)
+        left_out.told(view)
         return
     elements.empty(
         f"Logistic regression is computed in the background: {analysis.n_to_regress:,} variants "
@@ -80,23 +85,29 @@ def _warnings(view: View, found: Association) -> None:
 
 def _picture(view: View, found: Association, place: places.Place) -> None:
     """Draw the genome, a chromosome or a region; a click chooses a variant, a drag a region."""
-    draw = _region if place.is_region else _manhattan
-    is_chromosome = bool(place.chrom) and not place.is_region
-    event = elements.chart(
-        draw(view, found, place),
-        key=f"manhattan-{place}",
-        on_select="rerun",
-        selection_mode=["hit", "span"] if is_chromosome else "hit",
-    )
-    selected = event.selection if event else {}
-    hit = (selected.get("hit") or [{}])[0].get("variant_index")
-    if state.is_new("manhattan_hit", hit):
-        state.put("variant", int(hit))
+    key = f"manhattan-{place}"
+    if place.is_region:
+        chosen.chart(view, _region(view, found, place), key)
+        left_out.offer(view, Region(place.chrom, place.start, place.end), key)
+        return
+    also = ("span",) if place.chrom else ()
+    event = chosen.chart(view, _manhattan(view, found, place), key, also)
+    if place.chrom:
+        selected = event.selection if event else {}
+        _dragged(view, place, key, (selected.get("span") or {}).get("x"))
+
+
+def _dragged(view: View, place: places.Place, key: str, span: list[float] | None) -> None:
+    """Go to the stretch that is dragged over; one too wide to be drawn can be left out whole."""
+    stretch = None
+    if span:
+        stretch = places.Place(place.chrom, max(1, int(span[0])), int(span[1]) + 1)
+    if state.is_new("manhattan_span", span) and not stretch.is_wide:
+        places.turn_to(stretch)
         st.rerun()
-    span = (selected.get("span") or {}).get("x") if is_chromosome else None
-    if state.is_new("manhattan_span", span):
-        places.turn_to(places.Place(place.chrom, max(1, int(span[0])), int(span[1]) + 1))
-        st.rerun()
+    is_wide = stretch is not None and stretch.is_wide
+    region = Region(stretch.chrom, stretch.start, stretch.end) if is_wide else None
+    left_out.offer(view, region, key)
 
 
 def _manhattan(view: View, found: Association, place: places.Place) -> elements.AnyChart:
@@ -111,54 +122,38 @@ def _manhattan(view: View, found: Association, place: places.Place) -> elements.
         line = (-math.log10(selection.max_p), view.analysis.n_entering)
     hits = view.analysis.line(view.settings.association)
     return manhattan(
-        points, chromosomes, _lines(view, found), selection_line=line, hits=hits,
-        test=variant.TEST_WORDS[found.test], peaks=peaks(points, min(hits, 1e9)),
+        points, chromosomes, view.analysis.lines(view.settings.association),
+        selection_line=line, hits=hits, test=TESTS[found.test],
+        peaks=peaks(points, min(hits, 1e9)),
         chromosome=place.chrom or None,
-        brush=bool(place.chrom), palette=elements.palette(),
+        brush=bool(place.chrom), marks=chosen_marks.along(view, chromosomes, place.chrom),
+        palette=elements.palette(),
     )  # fmt: skip
 
 
 def _region(view: View, found: Association, place: places.Place) -> elements.AnyChart:
     points, genes = loaders.region(
         view.cohort, view.settings, view.analysis,
-        (place.chrom_order, place.start, place.end), _lead(place),
+        (place.chrom_order, place.start, place.end), _lead(view, place),
     )  # fmt: skip
     lead = points.loc[points["is_lead"], "variant_id"]
+    marks = chosen_marks.along(view, loaders.genome_chromosomes(view.cohort), place.chrom)
     return region(
         points, genes, chrom=place.chrom, start=place.start, end=place.end,
-        lead=lead.iloc[0] if len(lead) else "", lines=_lines(view, found),
-        test=variant.TEST_WORDS[found.test],
+        lead=lead.iloc[0] if len(lead) else "",
+        lines=view.analysis.lines(view.settings.association),
+        test=TESTS[found.test],
+        marks=marks.without_gene_name(),  # its track bears it
         palette=elements.palette(),
     )  # fmt: skip
 
 
-def _lead(place: places.Place) -> int | None:
-    """Return the variant whose linkage is shown: the one chosen, as far as it lies there."""
-    chosen, where = state.get("variant"), state.get("variant_place")
-    if chosen is None or where is None:
+def _lead(view: View, place: places.Place) -> int | None:
+    """Return the variant whose linkage is shown: the one chosen, as far as it is drawn there."""
+    known = chosen.variant(view)
+    if known is None or not known.is_drawn or known.chrom != place.chrom:
         return None
-    chrom, pos = where
-    return chosen if chrom == place.chrom and place.start <= pos <= place.end else None
-
-
-def _lines(view: View, found: Association) -> pd.DataFrame:
-    """Return the lines of the plot: the two usual ones and that of each correction."""
-    lines = {
-        "5e-8 genome-wide": -math.log10(5e-8),
-        f"Bonferroni of {found.n_tested:,} tests": found.bonferroni,
-        "1e-5 suggestive": 5.0,
-    }
-    asked = view.settings.association
-    if asked.correction == "bh":
-        lines["Benjamini-Hochberg"] = found.line("bh")
-    if asked.correction == "raw":
-        lines["0.05 uncorrected"] = found.line("raw")
-    if asked.correction == "permutation" and view.analysis.max_t:
-        n = len(view.analysis.max_t.largest)
-        lines[f"{n:,} permutations"] = view.analysis.line(asked)
-    return pd.DataFrame(
-        [{"label": label, "y": y} for label, y in lines.items() if math.isfinite(y)]
-    )
+    return known.variant_index if place.start <= known.pos <= place.end else None
 
 
 def _significant(view: View, found: Association) -> None:
@@ -201,7 +196,10 @@ def _search(view: View, found: Association) -> None:
             elements.empty(f"No variant of this cohort answers to {text}.")
             return
         shown = {"variant_id": "Variant", "rsid": "rsID", "gene": "Gene", "reason": "Why"}
-        elements.table(rows[list(shown)].rename(columns=shown))
+        chosen.table(
+            view, rows[list(shown)].rename(columns=shown), "find_tested_table",
+            rows["variant_id"], "variant",
+        )  # fmt: skip
 
 
 def _drawn(view: View) -> np.ndarray:
@@ -231,14 +229,7 @@ def _top(view: View, found: Association) -> None:
         "Low": st.column_config.NumberColumn(format="%.2f", help="95 % limit"),
         "High": st.column_config.NumberColumn(format="%.2f", help="95 % limit"),
     }
-    event = elements.table(
-        shown, column_config=form, on_select="rerun", selection_mode="single-row", key="top_table"
-    )
-    rows = event.selection.rows
-    row = rows[0] if rows else None
-    if state.is_new("top_row", row):
-        state.put("variant", int(table["variant_index"].iloc[row]))
-        st.rerun()
+    chosen.table(view, shown, "top_table", table["variant_id"], "variant", column_config=form)
 
 
 def _together(view: View, found: Association) -> None:
@@ -248,7 +239,11 @@ def _together(view: View, found: Association) -> None:
     with left:
         points, band = loaders.qq(view.cohort, view.settings, view.analysis)
         lambda_gc = None if math.isnan(found.lambda_gc) else found.lambda_gc
-        elements.chart(qq(points, band, lambda_gc, found.lambda_note, palette=palette), key="qq")
+        made = qq(
+            points, band, lambda_gc, found.lambda_note, marks=chosen_marks.in_qq(view),
+            palette=palette,
+        )  # fmt: skip
+        chosen.chart(view, made, "qq")
     with right:
         elements.chart(p_histogram(p_bins(found), palette=palette), key="p_histogram")
     with st.expander("Odds ratios against p", on_change="rerun", key="odds") as odds_ratios:
@@ -260,7 +255,8 @@ def _volcano(view: View, found: Association) -> None:
     odds = loaders.volcano(view.cohort, view.settings, view.analysis)
     hits = view.analysis.line(view.settings.association)
     made = volcano(
-        odds, _lines(view, found), hits=hits, n_tested=found.n_tested,
-        test=variant.TEST_WORDS[found.test], palette=elements.palette(),
+        odds, view.analysis.lines(view.settings.association), hits=hits, n_tested=found.n_tested,
+        test=TESTS[found.test], marks=chosen_marks.in_volcano(view),
+        palette=elements.palette(),
     )  # fmt: skip
-    elements.chart(made, key="volcano")
+    chosen.chart(view, made, "volcano")

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import elements, loaders
+from dashboard import caption, elements, loaders
 from dashboard.charts.audit_leaks import audit_leaks
 from dashboard.charts.audit_protocols import METRICS, audit_protocols
 from dashboard.view import View
@@ -70,8 +70,11 @@ def _choose(view: View) -> tuple[AnalysisSettings, str]:
     titles |= {name: f"{PRESETS[name].title}, on the thresholds at the left" for name in _OFFERED}
     chosen = elements.choice_in_address("Audited", "audited", list(titles), titles)
     if chosen in _OFFERED:
-        return apply_preset(chosen, view.settings), PRESETS[chosen].title
+        settings = apply_preset(chosen, view.settings)
+        caption.of_settings(view, settings)
+        return settings, PRESETS[chosen].title
     run = next(run for run in own if run.id == chosen)
+    caption.of_run(run, loaders.metrics(run))
     return run.analysis(), titles[chosen]
 
 

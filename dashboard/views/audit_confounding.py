@@ -49,7 +49,7 @@ def show(found: dict[str, Any], view: View | None) -> None:
     for sentence in _sentences(found):
         st.caption(sentence)
     with st.expander("The numbers"):
-        elements.table(_table(found))
+        elements.table(_table(found), saved_as="models without variants")
     elements.method("audit_confounding")
 
 

@@ -210,7 +210,8 @@ def _structure(view: View) -> None:
         points, _colours(view, points, by), (axes[0], axes[1]), coloured_by=_sentence(by),
         palette=palette,
     )  # fmt: skip
-    elements.chart(made, key="structure")
+    # A point is a person: it is looked at, not taken away.
+    elements.chart(made, key="structure", is_offered=False)
     n_pairs, n_twins = len(found.relatives.first), len(found.duplicates.first)
     n_out = len(found.to_leave_out())
     st.markdown(

@@ -40,7 +40,7 @@ def _lately() -> None:
         for event in activity(loaders.cache(), _MOST)
     ]
     if events:
-        elements.table(pd.DataFrame(events))
+        elements.table(pd.DataFrame(events), saved_as="activity")
     else:
         elements.empty("Nothing has happened yet. Train a network on the page Training.")
 

@@ -69,7 +69,8 @@ def _settings(first: Run, second: Run) -> None:
         "Second": st.column_config.TextColumn(width=90, help=run_name(second)),
     }
     height = (min(len(rows), _MOST_ROWS) + 1) * _ROW_PIXELS + 3
-    elements.table(pd.DataFrame(rows), column_config=form, height=height, key="compare_settings")
+    elements.table(pd.DataFrame(rows), column_config=form, height=height,
+                   key="compare_settings", saved_as="settings that differ")  # fmt: skip
 
 
 def _entered(found: GainedLost) -> None:
@@ -92,7 +93,8 @@ def _entered(found: GainedLost) -> None:
     form |= {name: st.column_config.NumberColumn(format="localized", width=80)
              for name in list(_GENES.values())[1:]}  # fmt: skip
     shown = changed[list(_GENES)].rename(columns=_GENES)
-    elements.table(shown, column_config=form, height=300, key="compare_genes")
+    elements.table(shown, column_config=form, height=300, key="compare_genes",
+                   saved_as="genes gained and lost")  # fmt: skip
 
 
 def _auc(found: PairedAuc) -> None:
@@ -125,7 +127,8 @@ def _people(found: ChangedClass) -> None:
         form = {"Called": st.column_config.TextColumn(width=170)}
         form |= {title: st.column_config.NumberColumn(format="localized", width=80)
                  for title in told}  # fmt: skip
-        elements.table(pd.DataFrame(table), column_config=form, key="compare_people")
+        elements.table(pd.DataFrame(table), column_config=form, key="compare_people",
+                       saved_as="people called otherwise")  # fmt: skip
     withheld = [title.lower() for title in sides if title not in told]
     if withheld:
         st.caption(

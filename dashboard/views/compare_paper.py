@@ -98,7 +98,7 @@ def _table(rows: tuple[Reproduced, ...]) -> None:
         name: st.column_config.NumberColumn(format="percent")
         for name in ("Paper, training", "Ours, training", "Paper, test", "Ours, test", "Majority")
     }
-    elements.table(shown, column_config=form)
+    elements.table(shown, column_config=form, saved_as="The paper beside ours")
 
 
 def _cells(row: Reproduced) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import elements, loaders, state
+from dashboard import caption, elements, loaders, state
 from dashboard.view import View
 from dashboard.views import compare_activity, compare_chosen, compare_difference, compare_table
 from pipeline.errors import PipelineError
@@ -42,6 +42,7 @@ def show(view: View) -> None:
 
 
 def _beside(compared: list[Run]) -> None:
+    caption.of_runs(compared)
     left, right = st.columns([4, 1], vertical_alignment="center")
     with left:
         st.header(f"{len(compared)} runs compared")

@@ -61,6 +61,7 @@ def show(view: View, known: list[Run], chosen: Sequence[str]) -> tuple[str, ...]
         selection_default={"selection": {"rows": [place[one] for one in chosen if one in place]}},
         height=min(len(listed), _ROWS_SHOWN) * _ROW_PIXELS + _ROW_PIXELS + 3,
         key=_key(listed),
+        saved_as="runs",
     )
     _told(view, listed, known, chosen)
     ticked = [listed[row].id for row in event.selection.rows if row < len(listed)]

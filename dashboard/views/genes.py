@@ -5,7 +5,18 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, controls, elements, folders, loaders, state, strip, work
+from dashboard import (
+    access,
+    chosen,
+    chosen_marks,
+    controls,
+    elements,
+    folders,
+    loaders,
+    state,
+    strip,
+    work,
+)
 from dashboard.charts.gene_manhattan import carriers_by_class, gene_manhattan
 from dashboard.view import View
 from pipeline.errors import PipelineError
@@ -56,7 +67,7 @@ def show(view: View) -> None:
     _manhattan(view, found, settings)
     elements.method("genes")
     _said(view, found)
-    _table(found)
+    _table(view, found)
     with st.expander("Join another gene table, consequences or a reference sequence"):
         _join(view)
 
@@ -71,20 +82,17 @@ def _settings() -> GeneSettings:
 
 
 def _manhattan(view: View, found: GeneTable, settings: GeneSettings) -> None:
-    chosen = state.get("gene")
-    rows = found.table[found.table["gene"] == chosen] if chosen else found.table[:0]
+    rows = found.table[found.table["gene"] == chosen.name("gene")]
     place, beside = st.columns([5, 3]) if len(rows) else (st.container(), None)
     chromosomes = loaders.genome_chromosomes(view.cohort)
     with place:
         made = gene_manhattan(
             gene_points(found, chromosomes), chromosomes, gene_lines(found),
-            test=TEST_WORDS[settings.test], palette=elements.palette(),
+            test=TEST_WORDS[settings.test], marks=chosen_marks.of_genes(found, chromosomes),
+            palette=elements.palette(),
         )  # fmt: skip
-        event = elements.chart(made, key="genes", on_select="rerun", selection_mode="gene")
-    hit = (event.selection.get("gene") or [{}])[0].get("gene") if event else None
-    if state.is_new("gene_hit", hit):
-        state.put("gene", hit)
-        st.rerun()
+        chosen.chart(view, made, "genes", what="gene")
+        chosen.told(view)
     if beside is not None:
         with beside:
             _card(view, found, rows.iloc[0], settings)
@@ -99,14 +107,34 @@ def _card(view: View, found: GeneTable, row: pd.Series, settings: GeneSettings) 
             palette=elements.palette(),
         )  # fmt: skip
         elements.chart(made, key="carriers")
+        _variants(view, row["gene"])
         with st.container(horizontal=True):
             if st.button("Its region", icon=":material/zoom_in:"):
                 span = str(row["chrom"]), int(row["gene_start"]), int(row["gene_end"])
                 state.put("go_to_place", span)
                 st.switch_page(view.pages["association"])
-            if st.button("Close", key="close_gene"):
-                state.put("gene", None)
-                st.rerun()
+            st.button("Close", key="close_gene", on_click=chosen.clear)
+
+
+def _variants(view: View, gene: str) -> None:
+    """Draw the tested variants of the gene; a row chooses one."""
+    rows = loaders.gene_variants(view.cohort, view.settings, view.analysis, gene)
+    if rows.empty:
+        st.caption("None of its variants is tested.")
+        return
+    shown = pd.DataFrame(
+        {
+            "Variant": rows["variant_id"],
+            "p": 10.0 ** -rows["neg_log10_p"],
+            "Odds ratio": rows["odds_ratio"],
+        }
+    )
+    number = st.column_config.NumberColumn
+    form = {"p": number(format="%.2e"), "Odds ratio": number(format="%.2f")}
+    chosen.table(
+        view, shown, f"variants_of_{gene}", rows["variant_id"], "variant",
+        column_config=form, height=min(220, 38 + 35 * len(rows)),
+    )  # fmt: skip
 
 
 def _said(view: View, found: GeneTable) -> None:
@@ -121,7 +149,7 @@ def _said(view: View, found: GeneTable) -> None:
         st.caption(note)
 
 
-def _table(found: GeneTable) -> None:
+def _table(view: View, found: GeneTable) -> None:
     st.subheader("Smallest burden p")
     rows = found.table.sort_values("burden_neg_log10_p", ascending=False, na_position="last")
     rows = rows.head(500).reset_index(drop=True)
@@ -140,13 +168,7 @@ def _table(found: GeneTable) -> None:
         "Low": number(format="%.2f", help="95 % limit"),
         "High": number(format="%.2f", help="95 % limit"),
     }
-    event = elements.table(
-        shown, column_config=form, on_select="rerun", selection_mode="single-row", key="gene_table"
-    )
-    row = event.selection.rows[0] if event.selection.rows else None
-    if state.is_new("gene_row", row):
-        state.put("gene", str(rows["gene"].iloc[row]))
-        st.rerun()
+    chosen.table(view, shown, "gene_table", rows["gene"], "gene", column_config=form)
 
 
 def _join(view: View) -> None:

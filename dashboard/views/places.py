@@ -30,6 +30,11 @@ class Place:
         return self.end > 0
 
     @property
+    def is_wide(self) -> bool:
+        """Say whether a region is too wide for its variants and genes to be told apart."""
+        return self.end - self.start > WIDEST
+
+    @property
     def chrom_order(self) -> int:
         return chromosome_order(self.chrom)
 

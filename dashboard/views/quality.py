@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -24,6 +26,7 @@ _CUTS = {
     "call_rate_2": ("call_rate", "min_call_rate"),
     "gq": ("mean_gq", "min_mean_gq"),
 }
+_MOST_SAVED = 100_000  # rows of a file of what a step removed, spread over the genome
 COLUMNS = {
     "variant_id": "Variant", "rsid": "rsID", "gene": "Gene", "removed_by": "Removed by"
 }  # fmt: skip
@@ -74,7 +77,8 @@ def _step(view: View, steps: pd.DataFrame) -> None:
             st.caption(note["note"] or "removed by this step")
     with right:
         st.caption("Some of the variants that it removed")
-        _table(removed_examples(view.cohort, view.analysis.filtered, step))
+        found = partial(removed_examples, view.cohort, view.analysis.filtered, step)
+        _table(found(), f"Removed by {TITLES[step]}", partial(found, n=_MOST_SAVED))
 
 
 def _search(view: View) -> None:
@@ -89,9 +93,17 @@ def _search(view: View) -> None:
         elements.empty(f"No variant of this cohort answers to {text}.")
         return
     found["removed_by"] = ["kept" if r == "kept" else TITLES[r] for r in found["removed_by"]]
-    _table(found)
+    _table(found, "Where my variant went")
 
 
-def _table(rows: pd.DataFrame) -> None:
-    shown = rows[[name for name in COLUMNS if name in rows]]
-    elements.table(shown.rename(columns=COLUMNS))
+def _table(
+    rows: pd.DataFrame, saved_as: str, every: Callable[[], pd.DataFrame] | None = None
+) -> None:
+    """Draw rows; where that is more, `every` returns those that are saved."""
+    full = partial(_shown, every) if every else None
+    elements.table(_shown(rows), saved_as=saved_as, full=full)
+
+
+def _shown(rows: pd.DataFrame | Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    found = rows() if callable(rows) else rows
+    return found[[name for name in COLUMNS if name in found]].rename(columns=COLUMNS)

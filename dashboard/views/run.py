@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders
+from dashboard import caption, elements, loaders
 from dashboard.view import View
 from dashboard.views import (
     live,
@@ -16,12 +16,14 @@ from dashboard.views import (
     run_family,
     run_keeping,
     run_methods,
+    run_report,
 )
 from dashboard.views.compare_names import origin
 from pipeline.errors import NotFoundError
 from pipeline.keeping.peak_memory import WORDS
 from pipeline.keeping.run_notes import Notes, all_notes
 from pipeline.runs import Run
+from pipeline.story import headline
 
 _SHOWN = 500  # runs offered in the list
 
@@ -43,12 +45,13 @@ def show(view: View) -> None:
         st.page_link(view.pages["run"], label="The newest run", icon=":material/monitoring:")
         return
     metrics = loaders.metrics(run)
+    caption.of_run(run, metrics)
     if run.state not in ("finished", "cancelled") or not metrics:
         st.title("Can we believe it?")
         run_keeping.show(run)
         live.curves(run.id)
         return
-    st.header(_sentence(metrics))
+    st.header(headline(metrics))
     run_keeping.show(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         run_family.change_button(view, run)
@@ -56,6 +59,14 @@ def show(view: View) -> None:
             st.page_link(
                 view.pages["audit"], label="Audit this run", icon=":material/policy:",
                 query_params={"audited": run.id, "cohort": run.cohort},
+            )  # fmt: skip
+            st.page_link(
+                view.pages["compare"], label="Compare it", icon=":material/compare_arrows:",
+                query_params={"compare": run.id, "cohort": run.cohort},
+            )  # fmt: skip
+            st.page_link(
+                view.pages["present"], label="Present it", icon=":material/co_present:",
+                query_params={"run": run.id, "cohort": run.cohort},
             )  # fmt: skip
     if metrics["protocol"] == "published":
         st.warning(
@@ -77,6 +88,7 @@ def show(view: View) -> None:
     run_attribution.show(view, run)
     live.curves(run.id)
     run_methods.show(view, run, metrics)
+    run_report.show(run)
     _made_of(run, metrics)
 
 
@@ -114,30 +126,6 @@ def _in_file(run: Run, metrics: dict[str, Any]) -> str:
     return f"{n_variants} chosen variants have a weight in the file; {others}."
 
 
-def _sentence(metrics: dict[str, Any]) -> str:
-    """Return the first line: the numbers that answer the question of the page."""
-    test = metrics["test"]
-    seen = "it had never seen" if metrics["protocol"] == "honest" else "set aside"
-    accuracy = test["accuracy"]
-    level = f"{metrics.get('confidence', 0.95):.0%} interval"
-    limits = f"{level} {100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}"
-    parts = [
-        f"On {test['n']:,} people {seen}, the network is right for {accuracy['value']:.0%} "
-        f"({limits})"
-    ]
-    baselines = metrics["baselines"]
-    if "logistic_l1" in baselines:
-        parts.append(f"logistic regression for {baselines['logistic_l1']['accuracy']['value']:.0%}")
-    if "majority" in baselines:
-        larger = _larger_class(test["confusion"])
-        parts.append(f"always saying {larger} for {baselines['majority']['accuracy']['value']:.0%}")
-    return ", ".join(parts) + "."
-
-
-def _larger_class(table: list[list[int]]) -> str:
-    return "control" if sum(table[0]) >= sum(table[1]) else "case"
-
-
 def _memory(run: Run) -> str:
     """Return the largest memory of a run and whose it was, "" where that was not written down."""
     if not run.memory:
@@ -167,5 +155,5 @@ def _made_of(run: Run, metrics: dict[str, Any]) -> None:
                 for fold in metrics["folds"]
             ]
         )
-        elements.table(folds)
+        elements.table(folds, saved_as="folds")
         st.json({"settings": run.settings, "versions": run.versions}, expanded=1)

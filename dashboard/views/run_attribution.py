@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, loaders, state
+from dashboard import chosen, elements, loaders, state
 from dashboard.charts.attribution_manhattan import attribution_manhattan
 from dashboard.charts.attribution_rollup import chromosome_shares, gene_occlusion, gene_shares
 from dashboard.view import View
@@ -24,6 +24,7 @@ from pipeline.attribution import (
 )
 from pipeline.errors import StaleArtifactError
 from pipeline.runs import Run
+from pipeline.schema import plain_chromosome
 
 N_GENES = 20  # drawn
 N_TOLD = 200  # rows of a table
@@ -42,7 +43,7 @@ def show(view: View, run: Run) -> None:
     if made is None:
         _offer(run)
         return
-    variants = over_folds(made.table, made.n_folds)
+    variants = _named(over_folds(made.table, made.n_folds))
     genes = by_gene(variants, made.occlusion)
     if not variants["share"].sum():
         elements.empty(
@@ -54,11 +55,21 @@ def show(view: View, run: Run) -> None:
     if made.n_folds > 1:
         st.caption(_of_folds(across_folds(made.table), variants))
     st.caption(_of_seeds(loaders.attribution_across_seeds(run, made)))
-    stretch = _picture(variants, genes, made)
-    _rollups(genes, variants, made)
-    _tables(_within(variants, stretch, made), stretch)
+    stretch = _picture(view, variants, genes, made)
+    chosen.told(view)
+    _rollups(view, genes, variants, made)
+    _tables(view, _within(variants, stretch, made), stretch)
     st.caption(_complete(made.completeness))
     elements.method("attribution")
+
+
+def _named(variants: pd.DataFrame) -> pd.DataFrame:
+    """Return the variants with the name by which one is chosen on every page."""
+    chrom = variants["chrom"].map(plain_chromosome)
+    pos = variants["pos"].astype(str)
+    return variants.assign(
+        variant_id=chrom + "_" + pos + "_" + variants["ref"] + "_" + variants["alt"]
+    )
 
 
 def _offer(run: Run) -> None:
@@ -137,7 +148,7 @@ def _share(value: float) -> str:
 
 
 def _picture(
-    variants: pd.DataFrame, genes: pd.DataFrame, made: Attribution
+    view: View, variants: pd.DataFrame, genes: pd.DataFrame, made: Attribution
 ) -> tuple[str | None, float, float] | None:
     """Draw both Manhattan plots; return the stretch that is dragged: chromosome, first, last."""
     held = set(by_chromosome(variants, made.chromosomes)["chrom"])
@@ -145,13 +156,17 @@ def _picture(
     place = st.selectbox("Chromosome", names, key="attribution_chromosome", width=160)
     chromosome = None if place == EVERYWHERE else place
     points = drawn_points(variants, made.chromosomes, chromosome)
+    placed = placed_points(variants, made.chromosomes, chromosome)
+    is_marked = (placed["variant_id"] == chosen.name("variant")) | (
+        placed["gene"] == chosen.name("gene")
+    )
     made_chart = attribution_manhattan(
         points, made.chromosomes, peaks=_peaks(points, genes), chromosome=chromosome,
+        marked=placed[is_marked],
+        chosen=chosen.name("variant"),
         palette=elements.palette(),
     )  # fmt: skip
-    event = elements.chart(
-        made_chart, key=f"attribution-{place}", on_select="rerun", selection_mode="stretch"
-    )
+    event = chosen.chart(view, made_chart, f"attribution-{place}", ("stretch",))
     selected = (event.selection if event else {}).get("stretch") or {}
     span = selected.get("x")
     return (chromosome, float(span[0]), float(span[1])) if span else None
@@ -175,20 +190,37 @@ def _within(
     return placed[placed["x"].between(low, high)].sort_values("share", ascending=False)
 
 
-def _rollups(genes: pd.DataFrame, variants: pd.DataFrame, made: Attribution) -> None:
-    colours = elements.palette()
+def _rollups(view: View, genes: pd.DataFrame, variants: pd.DataFrame, made: Attribution) -> None:
+    colours, gene = elements.palette(), chosen.name("gene")
     first = genes[genes["share"] > 0].head(N_GENES)
     with st.container(key="wrap_attribution"):
         left, right = st.columns(2)
     with left:
-        elements.chart(gene_shares(first, palette=colours), key="attribution_genes")
+        shares = gene_shares(first, chosen=gene, palette=colours)
+        chosen.chart(view, shares, "attribution_genes", what="gene")
     with right:
-        elements.chart(gene_occlusion(first, palette=colours), key="attribution_occlusion")
+        hidden = gene_occlusion(first, chosen=gene, palette=colours)
+        chosen.chart(view, hidden, "attribution_occlusion", what="gene")
+    _beyond_the_first(genes, gene)
     shares = by_chromosome(variants, made.chromosomes)
     elements.chart(chromosome_shares(shares, palette=colours), key="attribution_chromosomes")
 
 
-def _tables(variants: pd.DataFrame, stretch: tuple[str | None, float, float] | None) -> None:
+def _beyond_the_first(genes: pd.DataFrame, gene: str) -> None:
+    """Say where the chosen gene stands when it is not among those drawn."""
+    at = genes.index[genes["gene"] == gene]
+    if len(at) and (at[0] >= N_GENES or not genes["share"].iloc[at[0]]):
+        share = genes["share"].iloc[at[0]]
+        words = f"{share:.2%} of the attribution" if share else "no attribution at all"
+        st.caption(
+            f":material/my_location: {gene.translate(elements.ESCAPED)} is gene {at[0] + 1:,} of "
+            f"{len(genes):,}, with {words}."
+        )
+
+
+def _tables(
+    view: View, variants: pd.DataFrame, stretch: tuple[str | None, float, float] | None
+) -> None:
     where = "in the stretch" if stretch else "of most attribution"
     with st.expander(f"Variants {where}", expanded=stretch is not None):
         shown = variants.head(N_TOLD)
@@ -218,6 +250,9 @@ def _tables(variants: pd.DataFrame, stretch: tuple[str | None, float, float] | N
             "Folds": number(format="percent", help="Share of folds that chose it"),
             "Linear path": number(format="%.3f", help="Sum of absolute weights of the gate"),
         }
-        elements.table(pd.DataFrame(columns), column_config=form)
+        chosen.table(
+            view, pd.DataFrame(columns), "attribution_variants", shown["variant_id"], "variant",
+            column_config=form,
+        )  # fmt: skip
         if len(variants) > N_TOLD:
             st.caption(f"The first {N_TOLD:,} of {len(variants):,}.")

@@ -24,17 +24,8 @@ from pipeline.evidence import (
     own_threshold,
     threshold_choices,
 )
+from pipeline.story.words import MODELS
 
-MODELS = {
-    "network": "Network",
-    "logistic_l1": "Logistic regression, L1",
-    "logistic_l2": "Logistic regression, L2",
-    "boosting": "Gradient boosting",
-    "additive": "Additive score",
-    "additive_clumped": "Additive score, clumped",
-    "covariates": "Covariates alone",
-    "majority": "Always the larger class",
-}
 MOVED = (
     "You moved the threshold while looking at these very test people: what it gives here is no "
     "evidence about others."
@@ -80,7 +71,7 @@ def _calls(run_id: str, metrics: dict[str, Any]) -> None:
         prevalence = _prevalence(run_id)
         _tell_address(threshold=threshold, prevalence=prevalence)
         found = at_threshold(metrics, threshold, prevalence)
-        elements.table(_call_rows(found, prevalence, metrics), key="calls")
+        elements.table(_call_rows(found, prevalence, metrics), key="calls", saved_as="calls")
     with left:
         made = confusion(
             found.confusion, at=_called_above(metrics, threshold), palette=elements.palette()

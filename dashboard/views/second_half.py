@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import access, elements, folders, loaders
+from dashboard import access, chosen, chosen_marks, elements, folders, loaders
 from dashboard.charts.miami import miami
 from dashboard.view import View
-from dashboard.views.variant import CORRECTIONS, TEST_WORDS
+from dashboard.views.variant import CORRECTIONS
 from pipeline.association import Association
 from pipeline.errors import EmptyResultError, PipelineError
-from pipeline.settings import AnalysisSettings, PeopleSettings, with_changes
+from pipeline.settings import PeopleSettings, with_changes
 from pipeline.sources.sumstats_header import SummaryColumns, sniff_summary_file
+from pipeline.story.words import TESTS
 from pipeline.summaries import peaks
 
 KINDS = {
@@ -40,6 +41,7 @@ class Halves:
     chromosomes: pd.DataFrame
     lower_title: str
     lower_line: tuple[str, float]
+    lower_view: View | None = None  # where the lower half is an analysis of ours
     notes: tuple[str, ...] = ()
 
 
@@ -62,12 +64,14 @@ def show(view: View, found: Association) -> None:
     upper_line = (CORRECTIONS[asked.correction], view.analysis.line(asked))
     made = miami(
         halves.upper, halves.lower, halves.chromosomes,
-        upper_title=f"{view.cohort.name}, {TEST_WORDS[found.test]}",
+        upper_title=f"{view.cohort.name}, {TESTS[found.test]}",
         lower_title=halves.lower_title, lines=_line(upper_line),
         lower_lines=_line(halves.lower_line), upper_peaks=peaks(halves.upper, upper_line[1]),
-        lower_peaks=peaks(halves.lower, halves.lower_line[1]), palette=palette,
+        lower_peaks=peaks(halves.lower, halves.lower_line[1]),
+        marks=chosen_marks.halves(view, halves.lower_view, halves.lower, halves.chromosomes),
+        palette=palette,
     )  # fmt: skip
-    elements.chart(made, key="miami")
+    chosen.chart(view, made, "miami")
     for note in halves.notes:
         st.caption(note)
 
@@ -83,10 +87,10 @@ def _nothing(view: View, found: Association) -> None:
 
 
 def _another_test(view: View, found: Association) -> Halves:
-    others = [test for test in TEST_WORDS if test not in (found.test, "logistic")]
-    test = st.selectbox("Test", others, format_func=TEST_WORDS.get, key="second_test")
+    others = [test for test in TESTS if test not in (found.test, "logistic")]
+    test = st.selectbox("Test", others, format_func=TESTS.get, key="second_test")
     settings = with_changes(view.settings, {"association.test": test})
-    return _analysed(view, view, settings, TEST_WORDS[test])
+    return _analysed(view, replace(view, settings=settings), TESTS[test])
 
 
 def _other_cases(view: View, found: Association) -> Halves | None:
@@ -99,7 +103,7 @@ def _other_cases(view: View, found: Association) -> Halves | None:
     out = tuple(name for name in view.cohort.n_people if name not in {*cases, *controls})
     people = PeopleSettings(case=tuple(cases), control=controls, exclude=out)
     settings = view.settings.model_copy(update={"people": people})
-    return _analysed(view, view, settings, f"{' + '.join(cases)} as cases")
+    return _analysed(view, replace(view, settings=settings), f"{' + '.join(cases)} as cases")
 
 
 def _of_run(view: View, found: Association) -> Halves | None:
@@ -113,11 +117,11 @@ def _of_run(view: View, found: Association) -> Halves | None:
     settings = run.analysis()
     cohort = loaders.counted(view.whole, settings.samples, lambda progress: None)
     other = View(view.whole, cohort, settings, view.pages)
-    return _analysed(view, other, settings, f"the thresholds of run {run.id[:8]}")
+    return _analysed(view, other, f"the thresholds of run {run.id[:8]}")
 
 
-def _analysed(view: View, other: View, settings: AnalysisSettings, title: str) -> Halves:
-    analysis = loaders.analysis(other.cohort, settings)
+def _analysed(view: View, other: View, title: str) -> Halves:
+    analysis, settings = other.analysis, other.settings
     if analysis.association is None:
         raise EmptyResultError(f"The lower half shows nothing: {analysis.problem}")
     upper, chromosomes = loaders.manhattan(view.cohort, view.settings, view.analysis)
@@ -125,7 +129,7 @@ def _analysed(view: View, other: View, settings: AnalysisSettings, title: str) -
     n_tested = analysis.association.n_tested
     line = CORRECTIONS[settings.association.correction], analysis.line(settings.association)
     notes = (f"{n_tested:,} variants in the lower half.",)
-    return Halves(upper, lower, chromosomes, title, line, notes)
+    return Halves(upper, lower, chromosomes, title, line, other, notes)
 
 
 def _published(view: View, found: Association) -> Halves | None:
@@ -145,7 +149,7 @@ def _published(view: View, found: Association) -> Halves | None:
     upper, lower, chromosomes, notes = loaders.published(
         view.cohort, view.settings, view.analysis, columns, build
     )
-    return Halves(upper, lower, chromosomes, name, GENOME_WIDE, notes)
+    return Halves(upper, lower, chromosomes, name, GENOME_WIDE, None, notes)
 
 
 def _confirmed(found: SummaryColumns) -> SummaryColumns:

@@ -189,7 +189,7 @@ def _draw(view: View, sweep: Sweep) -> None:
         made = parallel_coordinates(trials, sweep.axes(), asked.metric, palette=palette)
         elements.chart(made, key=f"trials-{sweep.id}")
     with st.expander("All trials"):
-        elements.table(_table(sweep, trials))
+        elements.table(_table(sweep, trials), saved_as="trials")
 
 
 def _said(view: View, sweep: Sweep) -> None:

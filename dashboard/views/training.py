@@ -8,7 +8,7 @@ from dataclasses import asdict
 import streamlit as st
 
 from dashboard import elements, loaders, state, strip
-from dashboard.charts.network_drawing import network_drawing
+from dashboard.charts.network_drawing import layer_name, network_drawing
 from dashboard.view import View
 from dashboard.views import live, run_family, training_form
 from dashboard.views.sweep import show_sweep
@@ -17,6 +17,7 @@ from pipeline.errors import NotFoundError, PipelineError
 from pipeline.gene_outline import outline_gene_network
 from pipeline.outline import LayerOutline, outline_network
 from pipeline.settings import AnalysisSettings
+from pipeline.story.words import large
 from pipeline.submit import submit_training
 
 FAR_MORE = 10  # so many parameters a person, and the page warns
@@ -64,15 +65,10 @@ def _outline_of_genes(view: View, settings: AnalysisSettings) -> tuple[LayerOutl
 
 
 def _draw(layers: Sequence[LayerOutline], settings: AnalysisSettings) -> None:
-    drawn = [asdict(layer) | {"name": _words(layer.name)} for layer in layers]
+    drawn = [asdict(layer) | {"name": layer_name(layer.name)} for layer in layers]
     elements.chart(network_drawing(drawn, palette=elements.palette()), key="network")
     if settings.network.family == "gene":
         st.caption("The largest it can be: which columns and genes remain is learned.")
-
-
-def _words(name: str) -> str:
-    """Return a layer's name as people read it: `max_pool_1` is Max pool 1."""
-    return name.replace("dense_batch_norm", "dense norm").replace("_", " ").capitalize()
 
 
 # ---- the button -----------------------------------------------------------------------------
@@ -90,7 +86,7 @@ def _train(view: View, form: Form, layers: tuple[LayerOutline, ...]) -> None:
         st.markdown(_cost(view, n_train, n_watch, form.settings) if can_train else form.problem)
     is_bound = form.settings.network.family == "gene"
     most = "at most " if is_bound else ""
-    learned = f"; {most}{_large(n_parameters)} parameters to learn" if n_parameters else ""
+    learned = f"; {most}{large(n_parameters)} parameters to learn" if n_parameters else ""
     watch = "test people" if form.settings.selection.protocol == "published" else "people"
     text = f"{n_train:,} people train, {n_watch:,} {watch} decide when to stop{learned}."
     if n_parameters > FAR_MORE * n_train and not is_bound:
@@ -129,11 +125,6 @@ def _people(view: View, settings: AnalysisSettings) -> tuple[int, int]:
         return n_people - n_test, n_test
     n_watch = round((n_people - n_test) * split.validation_fraction)
     return n_people - n_test - n_watch, n_watch
-
-
-def _large(n: int) -> str:
-    """Return a large number in words: 74.1 million, 18,970."""
-    return f"{n / 1e6:,.1f} million" if n >= 1_000_000 else f"{n:,}"
 
 
 def _cost(view: View, n_train: int, n_watch: int, settings: AnalysisSettings) -> str:

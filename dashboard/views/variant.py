@@ -8,24 +8,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboard import elements, state
+from dashboard import chosen, elements
 from dashboard.charts.genotype_mosaic import genotype_mosaic
 from dashboard.view import View
 from dashboard.views import places
 from pipeline.association import Association
 from pipeline.quality import TITLES
-from pipeline.summaries import links, variant_card
-
-TEST_WORDS = {
-    "genotypic": "genotypic chi-squared",
-    "genotypic_df4": "genotypic chi-squared, df 4",
-    "allelic": "allelic chi-squared",
-    "trend": "Cochran-Armitage trend",
-    "dominant": "dominant chi-squared",
-    "recessive": "recessive chi-squared",
-    "fisher": "Fisher's exact",
-    "logistic": "logistic regression",
-}
+from pipeline.story.words import TESTS
+from pipeline.summaries import MarkedVariant, links, variant_card
 
 CORRECTIONS = {
     "raw": "0.05 uncorrected",
@@ -35,14 +25,12 @@ CORRECTIONS = {
 }
 
 
-def card(view: View, found: Association, variant_index: int) -> None:
-    """Draw the card beside the plot."""
+def card(view: View, found: Association, marked: MarkedVariant) -> None:
+    """Draw the card of the chosen variant beside the plot."""
     known = variant_card(
-        view.cohort, view.analysis.filtered, found, variant_index, view.settings.association
-    )
-    if not known:
-        return
-    state.put("variant_place", (known["chrom"], int(known["pos"])))
+        view.cohort, view.analysis.filtered, found, marked.variant_index,
+        view.settings.association,
+    )  # fmt: skip
     with st.container(border=True):
         st.markdown(f"**{known['variant_id']}**")
         gene = known["gene"] if isinstance(known["gene"], str) else "no gene within 1 kb"
@@ -65,9 +53,7 @@ def card(view: View, found: Association, variant_index: int) -> None:
                 "Its region", icon=":material/zoom_in:", on_click=places.turn_to,
                 args=(places.around(known["chrom"], int(known["pos"])),),
             )  # fmt: skip
-            if st.button("Close", key="close_card"):
-                state.put("variant", None)
-                st.rerun()
+            st.button("Close", key="close_card", on_click=chosen.clear)
 
 
 def _lies_in(known: dict[str, Any]) -> str:
@@ -88,7 +74,7 @@ def _figures(known: dict[str, Any]) -> pd.DataFrame:
         odds = f"{known['odds_ratio']:.2f} ({known['ci_low']:.2f} to {known['ci_high']:.2f})"
     qual = "none" if pd.isna(known["qual"]) else f"{known['qual']:,.0f}"
     rows = [
-        *((TEST_WORDS[name], _p(log_p)) for name, log_p in known["tests"].items()),
+        *((TESTS[name], _p(log_p)) for name, log_p in known["tests"].items()),
         ("Odds ratio, alternate", odds),
         ("Frequency, cases", f"{known['case_alt_frequency']:.4f}"),
         ("Frequency, controls", f"{known['control_alt_frequency']:.4f}"),

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from pipeline import runs
 from pipeline.attribution.stored import Attribution, read_attribution
@@ -39,7 +38,9 @@ def rank_correlation(first: NDArray[np.floating], second: NDArray[np.floating]) 
     """Return Spearman's rank correlation, ties sharing their rank; NaN where one is constant."""
     if len(first) < 3 or not np.ptp(first) or not np.ptp(second):
         return float("nan")
-    return float(np.corrcoef(stats.rankdata(first), stats.rankdata(second))[0, 1])
+    from scipy.stats import rankdata  # here: it takes half a second of a start
+
+    return float(np.corrcoef(rankdata(first), rankdata(second))[0, 1])
 
 
 def across_folds(table: pd.DataFrame) -> Stability:

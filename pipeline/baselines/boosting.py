@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from pipeline.baselines.result import Baseline
 from pipeline.encoding import count_codes
 from pipeline.genotypes import GENOTYPE_MISSING
 from pipeline.statistics import genotypic
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
 
 MOST_VARIANTS = 2000
 MOST_TREES = 600
@@ -47,6 +49,10 @@ def boosted_trees(
 
     References: Friedman 2001, Ann Stat 29:1189; Ke et al. 2017 (histograms).
     """
+    from sklearn.ensemble import (
+        HistGradientBoostingClassifier,  # here: a page that only names models starts sooner
+    )
+
     entering = strongest_variants(parts[0], y_fit, MOST_VARIANTS)
     if not len(entering):
         share = np.full(len(parts[2]), y_fit.mean(), np.float32)

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import enet_path
 
 _NEWTON_STEPS = 100
 _OPTIMAL = 1e-3  # greatest violation of the condition of optimality, as a share of the penalty
@@ -107,6 +105,11 @@ def _newton_step(
     weights: NDArray[np.float32],
 ) -> tuple[NDArray[np.float32], float]:
     """Return weights and intercept that minimise the loss' second order expansion + penalty."""
+    from sklearn.exceptions import (
+        ConvergenceWarning,  # here: a page that only names models starts sooner
+    )
+    from sklearn.linear_model import enet_path
+
     variance = np.maximum(probability * (1 - probability), _SMALLEST_VARIANCE)
     target = eta + residual / variance
     mean_target = float(np.average(target, weights=variance))

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
 from pipeline.baselines.additive import linear_scores
 from pipeline.baselines.lasso import LinearFit, largest_penalty, lasso_path
@@ -87,6 +85,8 @@ def best_on_validation(
     The log loss and not the AUC chooses, because the accuracy at 0.5 needs calibrated scores. The
     path is followed until three fits in a row are no better.
     """
+    from sklearn.metrics import log_loss  # here: a page that only names models starts sooner
+
     best, lowest, n_worse = None, np.inf, 0
     for fit in path:
         probability = expit(x_validation @ fit.weights + fit.intercept)
@@ -116,6 +116,8 @@ def ridge_path(
     x: NDArray[np.floating], y: NDArray[np.bool_], penalties: Iterable[float]
 ) -> Iterator[LinearFit]:
     """Yield the L2 fit at each penalty, each started from the one before."""
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(solver="lbfgs", max_iter=1000, warm_start=True)
     for penalty in penalties:
         model.set_params(C=1 / (penalty * len(y))).fit(x, y)

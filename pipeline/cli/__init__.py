@@ -22,6 +22,7 @@ from pipeline.cli import (
     keeping_verbs,
     methods_verbs,
     predict_verbs,
+    report_verbs,
     reproduce_verbs,
     run_verbs,
     structure_verbs,
@@ -36,7 +37,7 @@ _VERBS = (
     *cohort_verbs.VERBS, *structure_verbs.VERBS, *gene_verbs.VERBS, *export_verbs.VERBS,
     *run_verbs.VERBS, *reproduce_verbs.VERBS, *sweep_verbs.VERBS, *predict_verbs.VERBS,
     *audit_verbs.VERBS, *attribution_verbs.VERBS, *methods_verbs.VERBS,
-    *compare_verbs.VERBS, *keeping_verbs.VERBS,
+    *compare_verbs.VERBS, *report_verbs.VERBS, *keeping_verbs.VERBS,
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from pipeline.evidence.scored import Scored
 from pipeline.statistics import Interval
@@ -190,7 +190,7 @@ def logit_interval(value: float, resampled: NDArray[np.float64], confidence: flo
     inside = resampled[(resampled > 0) & (resampled < 1)]
     if not 0 < value < 1 or inside.size < 2:
         return Interval(value, np.nan, np.nan)
-    margin = stats.norm.isf((1 - confidence) / 2) * special.logit(inside).std(ddof=1)
+    margin = -special.ndtri((1 - confidence) / 2) * special.logit(inside).std(ddof=1)
     low, high = special.expit(special.logit(value) + np.array([-margin, margin]))
     return Interval(value, float(low), float(high))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.settings import Settings
+from pipeline.settings.regions import read_regions
 
 # Units that a number is written without: it says itself that it is a share.
 _UNWRITTEN = {"fraction", "p", "F", "−log10 p"}
@@ -36,6 +37,10 @@ def rule(group: Settings, field: str) -> str:
     """Return a threshold as words: `smallest call rate 0.9`; a switch is its label alone."""
     if isinstance(getattr(group, field), bool):
         return label(group, field)
+    if field == "without_regions":
+        regions = [region.words for region in read_regions(getattr(group, field))]
+        one = "region" if len(regions) == 1 else "regions"
+        return f"without the {one} {listed(regions)}"
     return f"{label(group, field)} {with_unit(group, field)}"
 
 

@@ -34,6 +34,7 @@ STEP_FIELDS = {
     "indels": "drop_indels",
     "mac": "min_mac",
     "gq": "min_mean_gq",
+    "regions": "without_regions",
 }
 LABEL_RULES = ("max_hwe_log10", "max_missingness_log10")
 TEST_WORDS = {

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydantic import SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+
 from pipeline.settings.base import Settings, setting
+from pipeline.settings.regions import Regions
 
 
 class QualitySettings(Settings):
@@ -101,3 +106,22 @@ class QualitySettings(Settings):
         le=50,
         step=0.5,
     )
+    without_regions: Regions = setting(
+        None,
+        "Leave out the variants of these stretches of chromosomes, such as the HLA region "
+        "6:28000000-34000000; several are parted by commas.",
+        label="Without regions",
+        paper=None,
+        max_length=2_000,
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before_regions(
+        self, handler: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """Leave `without_regions` out of the JSON where it is off: what was made before it came
+        is found by the same identity."""
+        held = handler(self)
+        if info.mode == "json" and held.get("without_regions") is None:
+            held.pop("without_regions", None)
+        return held

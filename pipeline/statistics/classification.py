@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from pipeline.statistics.intervals import Interval, wilson
 
@@ -185,10 +186,10 @@ def liability_r2_of(
     share, r = correlation.share, abs(correlation.r)
     if not np.isfinite(r) or correlation.n <= 3:
         return Interval(np.nan, np.nan, np.nan)
-    half = stats.norm.isf((1 - confidence) / 2) / np.sqrt(correlation.n - 3)
+    half = -special.ndtri((1 - confidence) / 2) / np.sqrt(correlation.n - 3)
     low, high = np.tanh(np.arctanh(min(r, 1 - 1e-12)) + np.array([-half, half]))
-    threshold = stats.norm.isf(prevalence)
-    density = stats.norm.pdf(threshold)
+    threshold = -special.ndtri(prevalence)
+    density = math.exp(-(threshold**2) / 2) / math.sqrt(2 * math.pi)
     excess = density / prevalence * (share - prevalence) / (1 - prevalence)
     theta = excess * (excess - threshold)
     scale = (prevalence * (1 - prevalence) / density) ** 2 / (share * (1 - share))
@@ -222,7 +223,7 @@ def _predictive(
         return Interval(np.nan, np.nan, np.nan)
     called, falsely = share * n_right / n, (1 - share) * (1 - n_other_right / n_other)
     value = called / (called + falsely) if called + falsely else np.nan
-    z = stats.norm.isf((1 - confidence) / 2)
+    z = -special.ndtri((1 - confidence) / 2)
     right, other = _inside(n_right, n), _inside(n_other_right, n_other)
     centre = special.logit(share) + np.log(right) - np.log1p(-other)
     half = z * np.sqrt((1 - right) / (right * n) + other / ((1 - other) * n_other))

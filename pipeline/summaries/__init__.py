@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from pipeline.summaries.genome import GenomeAxis, genome_axis, manhattan_points
+from pipeline.summaries.marked import (
+    GenePlace,
+    MarkedVariant,
+    gene_place,
+    gene_variants,
+    marked_variant,
+    nearest_gene,
+    qq_place,
+)
 from pipeline.summaries.people import (
     colourings,
     missingness_verdict,
@@ -25,21 +34,28 @@ from pipeline.summaries.variants import (
 
 __all__ = [
     "STRATA",
+    "GenePlace",
     "GenomeAxis",
+    "MarkedVariant",
     "chromosome_points",
     "chromosome_table",
     "colourings",
     "find_variants",
+    "gene_place",
+    "gene_variants",
     "genome_axis",
     "links",
     "locate",
     "manhattan_points",
+    "marked_variant",
     "missingness_verdict",
     "name_variants",
+    "nearest_gene",
     "p_bins",
     "peaks",
     "people_table",
     "person_bins",
+    "qq_place",
     "qq_points",
     "quality_bins",
     "region_genes",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from pipeline.association import Association, odds_ratios
 from pipeline.cohort import Cohort
@@ -46,28 +46,54 @@ STRATA = (
 )
 
 
+_ALONE = 100  # of each stratum, from the smallest p on, each stands for itself
+
+
+def minor_frequency(frequency: np.ndarray) -> np.ndarray:
+    """Return the frequency of the rarer allele from that of either; NaN stays."""
+    return np.minimum(frequency, 1 - frequency)
+
+
+def stratum_of(minor: float) -> tuple[str, float, float]:
+    """Return name, smallest frequency and its open end of the stratum that holds a frequency.
+
+    The name is "" where there is no frequency.
+    """
+    low = -np.inf
+    for name, below in STRATA:
+        if minor < below:
+            return name, low, below
+        low = below
+    return "", np.inf, np.inf
+
+
 def qq_points(
-    found: Association, frequency: np.ndarray | None = None
+    found: Association,
+    frequency: np.ndarray | None = None,
+    variants: np.ndarray | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return observed against expected −log10 p, and the 95 % band of the null.
 
     The band is that of order statistics of independent uniform p (beta quantiles) over all tested
     variants. With `frequency` of either allele, (n_kept,), the points are those of each stratum
     of `STRATA` that has any, each against its own expectation, with `stratum`, `rank` (from 0, the
-    rarest first) and `n` (its variants); a variant without a frequency is in none.
+    rarest first) and `n` (its variants); a variant without a frequency is in none. With
+    `variants` (n_kept,) too there is variant_index, -1 for a point that stands for many.
     """
     tested = ~np.isnan(found.neg_log10_p)
     n = int(tested.sum())
     if frequency is None:
         points = _observed(found.neg_log10_p[tested])
     else:
-        minor = np.minimum(frequency, 1 - frequency)
+        minor = minor_frequency(frequency)
         stratum = np.searchsorted([below for _, below in STRATA], minor, side="right")
         points = pd.concat(
             [
-                _observed(of_stratum).assign(stratum=name, rank=i, n=len(of_stratum))
+                _observed(
+                    found.neg_log10_p[inside], None if variants is None else variants[inside]
+                ).assign(stratum=name, rank=i, n=int(inside.sum()))
                 for i, (name, _) in enumerate(STRATA)
-                if len(of_stratum := found.neg_log10_p[tested & (stratum == i)])
+                if (inside := tested & (stratum == i)).any()
             ]
             or [_observed(np.array([])).assign(stratum="", rank=0, n=0)],
             ignore_index=True,
@@ -78,22 +104,30 @@ def qq_points(
     band = pd.DataFrame(
         {
             "expected": -np.log10((band_ranks - 0.5) / n),
-            "lower": -np.log10(stats.beta.ppf(0.975, band_ranks, n - band_ranks + 1)),
-            "upper": -np.log10(stats.beta.ppf(0.025, band_ranks, n - band_ranks + 1)),
+            "lower": -np.log10(special.betaincinv(band_ranks, n - band_ranks + 1, 0.975)),
+            "upper": -np.log10(special.betaincinv(band_ranks, n - band_ranks + 1, 0.025)),
         }
     )
     return points, band
 
 
-def _observed(log_p: np.ndarray) -> pd.DataFrame:
-    """Return expected and observed, thinned: the 100 largest stand each for itself."""
+def _observed(log_p: np.ndarray, variants: np.ndarray | None = None) -> pd.DataFrame:
+    """Return expected and observed, thinned: the 100 largest stand each for itself, and say who."""
     observed = np.sort(log_p)[::-1]
     n = len(observed)
     if n == 0:
         return pd.DataFrame(columns=["expected", "observed"])
     ranks = np.unique(np.geomspace(1, n, 300).round().astype(int))
-    ranks = np.union1d(ranks, np.arange(1, min(n, 100) + 1))
-    return pd.DataFrame({"expected": -np.log10((ranks - 0.5) / n), "observed": observed[ranks - 1]})
+    ranks = np.union1d(ranks, np.arange(1, min(n, _ALONE) + 1))
+    points = pd.DataFrame(
+        {"expected": -np.log10((ranks - 0.5) / n), "observed": observed[ranks - 1]}
+    )
+    if variants is not None:
+        largest = np.argpartition(log_p, n - min(n, _ALONE))[n - min(n, _ALONE) :]
+        largest = largest[np.argsort(-log_p[largest], kind="stable")]
+        points["variant_index"] = np.int64(-1)
+        points.loc[: len(largest) - 1, "variant_index"] = variants[largest]
+    return points
 
 
 def peaks(points: pd.DataFrame, line: float, window: int = 500_000, n: int = 12) -> pd.DataFrame:

@@ -11,54 +11,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import WebSocket, sync_playwright
 
 from tests.benchmarks.counts_cohort import write_counts_cohort
-from tests.journeys.conftest import CHROMIUM, ROOT, free_port, wait_until_healthy
+from tests.benchmarks.serving import served
+from tests.journeys.conftest import CHROMIUM
 from tests.journeys.visitor import Visitor
-
-
-@contextmanager
-def served(cache: Path) -> Iterator[str]:
-    """Give the address of a dashboard over this cache."""
-    port = free_port()
-    log = cache / "server.log"
-    command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py",
-               "--server.headless", "true", "--server.port", str(port)]  # fmt: skip
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=out, stderr=subprocess.STDOUT,
-            env=os.environ | {"EXOLENS_CACHE": str(cache)},
-        )  # fmt: skip
-    try:
-        wait_until_healthy(port, process, log)
-        yield f"http://localhost:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def measure(n_variants: int, n_presses: int) -> dict:
     with tempfile.TemporaryDirectory() as name:
         cache = Path(name)
         write_counts_cohort(cache, "big", n_variants)
-        with served(cache) as url, sync_playwright() as playwright:
+        with served(cache) as serving, sync_playwright() as playwright:
             browser = playwright.chromium.launch(
                 executable_path=shutil.which("chromium"), args=list(CHROMIUM)
             )
             context = browser.new_context(viewport={"width": 1440, "height": 900})
-            person = Visitor(context, url)
+            person = Visitor(context, serving.url)
             received = [0]
             person.page.on("websocket", lambda socket: _count(socket, received))
             person.go("association?cohort=big")

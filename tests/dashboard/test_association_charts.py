@@ -363,7 +363,7 @@ def test_miami_mirrors_the_lower_half_and_folds_each_by_itself() -> None:
     assert {"Genotypic test", "A published study"} <= set(words)
     assert any("folded above 20" in word for word in words)
     (param,) = chart.to_dict()["params"]
-    assert param["select"]["fields"] == ["variant_index", "half"]
+    assert param["select"]["fields"] == ["variant_id", "gene", "half"]
 
 
 def test_volcano_counts_both_sides_and_what_has_no_place() -> None:

@@ -234,7 +234,7 @@ def test_manhattan_returns_a_click_under_its_name() -> None:
     spec = CHARTS["manhattan"](LIGHT).to_dict()
     (param,) = spec["params"]
     assert param["name"] == "hit"
-    assert param["select"]["fields"] == ["variant_index"]
+    assert param["select"]["fields"] == ["variant_id", "gene"]
     assert spec["usermeta"]["embedOptions"]["renderer"] == "canvas"
 
 

@@ -216,6 +216,21 @@ def test_what_comes_back_is_what_with_changes_takes() -> None:
     assert settings.quality == QualitySettings(min_mac=5)
 
 
+def test_regions_are_typed_told_when_wrong_and_taken_back_by_both_buttons() -> None:
+    name = "quality.without_regions"
+    app = open_page("quality", **{name: "chr6:28,000,000-34,000,000"})
+    assert changes(app) == {name: "6:28000000-34000000"}
+    widget(app, name).set_value("the HLA").run()
+    assert changes(app) == {}
+    assert "regions such as 6:28000000-34000000" in app.error[0].value
+    assert app.error[0].value.endswith("It stays off.")
+    for button in ("Reset", "Paper's values"):
+        widget(app, name).set_value("6:1-9").run()
+        assert changes(app) == {name: "6:1-9"}
+        assert changes(press(app, button)) == {}
+        assert widget(app, name).value == ""
+
+
 def test_only_some_fields_and_a_histogram_that_follows() -> None:
     def few() -> None:
         import altair as alt
@@ -249,7 +264,7 @@ def test_only_some_fields_and_a_histogram_that_follows() -> None:
 def test_a_setting_that_is_off_starts_at_a_value_within_bounds() -> None:
     for group in STAGES.values():
         for field in fields_of(group).values():
-            if field.can_be_off:
+            if field.has_switch:
                 assert field.allows(field.start), field.name
     assert fields_of(SelectionSettings)["top"].start == 18_970
 

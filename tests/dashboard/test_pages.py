@@ -108,6 +108,7 @@ def test_every_page_draws(page, show, small):
         "run": "Can we believe it?",
         "compare": "What changed, and did it matter?",
         "audit": "Would noise have scored the same?",
+        "present": "The story for a room",
     }
     assert app.title[0].value == titles[page]
 

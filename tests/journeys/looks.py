@@ -15,6 +15,7 @@ CUT = """() => [...document.querySelectorAll(
     '[data-testid=stMetricValue] *, [data-testid=stMetricLabel] *, h1, h2, h3, button *')]
     .filter(e => e.offsetParent && !e.closest('[data-collapsed=true]')
                  && getComputedStyle(e).overflowX !== 'visible'
+                 && e.clientWidth > 1  // words for those who hear the page alone
                  && e.scrollWidth > e.clientWidth + 1)
     .map(e => e.innerText)"""
 

@@ -8,7 +8,7 @@ from tests.journeys.looks import assert_fit_to_show
 
 pytestmark = pytest.mark.browser
 
-SIZES = {"desktop": (1440, 900), "telephone": (390, 844)}
+SIZES = {"desktop": (1440, 900), "projector": (1920, 1080), "telephone": (390, 844)}
 PAGES = (
     "",
     "quality",
@@ -19,6 +19,7 @@ PAGES = (
     "compare",
     "compare?compare.part=Tables+of+the+paper",
     "audit",
+    "present",
 )
 MAIN_PICTURE = {
     "": "3,000 people:",
@@ -30,11 +31,20 @@ MAIN_PICTURE = {
     "compare": "",  # a table, until runs are ticked
     "compare?compare.part=Tables+of+the+paper": "Table 1 of Henriques",
     "audit": "AUC of one split",
+    "present": "",  # a list of slides
 }
 
 
-@pytest.mark.parametrize("mode", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("size", "mode"),
+    [
+        ("desktop", "light"),
+        ("desktop", "dark"),
+        ("projector", "light"),
+        ("telephone", "light"),
+        ("telephone", "dark"),
+    ],
+)
 def test_every_page(size, mode, audited, visit):
     width, height = SIZES[size]
     person = visit(viewport={"width": width, "height": height}, color_scheme=mode)
@@ -51,7 +61,7 @@ def test_every_page(size, mode, audited, visit):
         person.page.wait_for_timeout(600)  # it slides in
         assert sidebar.get_attribute("data-collapsed") == "false"
         assert_fit_to_show(person, mode)
-    else:
+    elif size == "desktop":
         person.slider("Smallest call rate").focus()
         _reach_by_tab(person)
 
