@@ -37,7 +37,8 @@ DRAWN = """() => [...document.querySelectorAll('[data-testid=stVegaLiteChart] sv
 # Text, without what is code (fingerprints, log lines) or typed (file names in a box).
 READ = """() => {
     const copy = document.querySelector('[data-testid=stApp]').cloneNode(true);
-    copy.querySelectorAll('code, pre, script, style, [aria-hidden=true], [data-testid=stJson]')
+    copy.querySelectorAll('code, pre, script, style, [aria-hidden=true], [role=img],'
+                          + '[data-testid=stJson]')
         .forEach(e => e.remove());
     return copy.textContent;
 }"""

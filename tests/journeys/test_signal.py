@@ -59,7 +59,7 @@ def test_from_the_genome_to_the_region_of_a_gene_and_back(best, visit):
 
 
 def _drag_over(person, picture) -> None:
-    """Drag over a little of the middle of a picture."""
+    """Drag over a little of the middle of a picture: less than a region shows at once."""
     picture.scroll_into_view_if_needed()
     person.settle()
     box = picture.bounding_box()
@@ -67,8 +67,8 @@ def _drag_over(person, picture) -> None:
     mouse = person.page.mouse
     mouse.move(x, y)
     mouse.down()
-    mouse.move(x + 20, y, steps=4)
-    mouse.move(x + 40, y, steps=4)
+    mouse.move(x + 6, y, steps=4)
+    mouse.move(x + 12, y, steps=4)
     mouse.up()
 
 

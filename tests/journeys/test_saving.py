@@ -28,7 +28,7 @@ def take(person: Visitor, offer: str, kind: str, folder: Path) -> Path:
 
 
 def test_pictures_and_tables_are_taken_along(simulated, visit, tmp_path):
-    person = visit("association?quality.min_call_rate=0.95", color_scheme="dark")
+    person = visit("association?cohort=simulated&quality.min_call_rate=0.95", color_scheme="dark")
     person.see("Manhattan plot")
     svg = take(person, "saved_picture_manhattan", "svg", tmp_path)
     assert svg.name == "association-along-the-genome.svg"
