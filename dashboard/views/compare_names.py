@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.keeping.run_notes import Notes
 from pipeline.presets import PRESETS
 from pipeline.runs import Run
 
@@ -14,6 +15,14 @@ _UNWRITTEN = {"fraction", "p"}  # a number says itself that it is a share
 def run_name(run: Run) -> str:
     """Return a short name, what tells the run from others first: a narrow table cuts the end."""
     return f"{run.id[:6]} · {origin(run)}"
+
+
+def listed_as(run: Run, notes: Notes, state: str = "") -> str:
+    """Return a run as a list to choose from names it; with its state where not all are alike."""
+    when = run.created[:16].replace("T", " ")
+    star = "★ " if notes.starred else ""
+    parts = (run.cohort, notes.title or origin(run), when, state, run.id[:8])
+    return star + " · ".join(filter(None, parts))
 
 
 def origin(run: Run) -> str:

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import elements, loaders, state
 from dashboard.view import View
 from dashboard.views import present_plan, present_planning, present_slides
-from dashboard.views.compare_names import origin
+from dashboard.views.compare_names import listed_as
 from pipeline.errors import PipelineError
 from pipeline.keeping.run_notes import Notes, all_notes
 from pipeline.runs import Run
@@ -72,12 +72,5 @@ def _choose(known: list[Run]) -> Run:
             f"Run {asked[:8].translate(elements.ESCAPED)} is not there or not measured yet; the "
             "newest that is measured is chosen."
         )
-    titles = {one: _title(run, said.get(one, Notes())) for one, run in by_id.items()}
+    titles = {one: listed_as(run, said.get(one, Notes())) for one, run in by_id.items()}
     return by_id[elements.choice_in_address("Run", "run", list(by_id), titles)]
-
-
-def _title(run: Run, notes: Notes) -> str:
-    when = run.created[:16].replace("T", " ")
-    star = "★ " if notes.starred else ""
-    name = notes.title or origin(run)
-    return f"{star}{run.cohort} · {name} · {when} · {run.id[:8]}"

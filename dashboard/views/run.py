@@ -18,7 +18,7 @@ from dashboard.views import (
     run_methods,
     run_report,
 )
-from dashboard.views.compare_names import origin
+from dashboard.views.compare_names import listed_as
 from pipeline.errors import NotFoundError
 from pipeline.keeping.peak_memory import WORDS
 from pipeline.keeping.run_notes import Notes, all_notes
@@ -103,15 +103,8 @@ def _choose(known: list[Run]) -> Run:
     by_id = {run.id: run for run in shown[:_SHOWN]}
     if asked and asked not in by_id:
         by_id |= {asked: loaders.run(asked)}
-    titles = {one: _title(run, said.get(one, Notes())) for one, run in by_id.items()}
+    titles = {one: listed_as(run, said.get(one, Notes()), run.state) for one, run in by_id.items()}
     return loaders.run(elements.choice_in_address("Run", "run", list(by_id), titles))
-
-
-def _title(run: Run, notes: Notes) -> str:
-    when = run.created[:16].replace("T", " ")
-    star = "★ " if notes.starred else ""
-    name = notes.title or origin(run)
-    return f"{star}{run.cohort} · {name} · {when} · {run.state} · {run.id[:8]}"
 
 
 def _in_file(run: Run, metrics: dict[str, Any]) -> str:

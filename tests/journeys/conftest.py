@@ -17,13 +17,16 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from pipeline import claims, jobs
+from pipeline.association import associate
 from pipeline.audit import LOGISTIC
 from pipeline.audit.stored import question, submit_audit
 from pipeline.cohort import cohort_names, open_cohort
 from pipeline.presets import apply_preset
+from pipeline.quality import filter_variants
 from pipeline.runs import Run, list_runs
 from pipeline.settings import AnalysisSettings, with_changes
 from pipeline.submit import submit_job, submit_training
+from pipeline.summaries import top_table
 from tests.journeys.visitor import Server, Visitor
 from tests.tools import require_tool
 
@@ -88,6 +91,16 @@ def simulated(server: Server) -> Server:
         ended = jobs.wait(server.cache, job, timeout=PATIENCE_S)
         assert ended.state == "finished", ended
     return server
+
+
+@pytest.fixture(scope="session")
+def best(simulated: Server) -> dict:
+    """The variant of smallest p under the default thresholds: the highest point of the plot."""
+    cohort = open_cohort(simulated.cache, "simulated")
+    filtered = filter_variants(cohort, AnalysisSettings().quality)
+    best = top_table(cohort, filtered, associate(cohort, filtered), 1).iloc[0].to_dict()
+    cohort.store.close()
+    return best
 
 
 @pytest.fixture(scope="session")

@@ -10,24 +10,9 @@ import pytest
 from PIL import Image
 
 from dashboard.theme import LIGHT
-from pipeline.association import associate
-from pipeline.cohort import open_cohort
-from pipeline.quality import filter_variants
-from pipeline.settings import AnalysisSettings
-from pipeline.summaries import top_table
 from tests.journeys.looks import assert_fit_to_show
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def best(simulated) -> dict:
-    """The variant of smallest p under the default thresholds: the highest point of the plot."""
-    cohort = open_cohort(simulated.cache, "simulated")
-    filtered = filter_variants(cohort, AnalysisSettings().quality)
-    best = top_table(cohort, filtered, associate(cohort, filtered), 1).iloc[0].to_dict()
-    cohort.store.close()
-    return best
 
 
 def places_of(person, start: str, colour: str) -> np.ndarray:

@@ -7,25 +7,13 @@ import re
 
 import pytest
 
-from pipeline.association import associate
 from pipeline.cohort import open_cohort
 from pipeline.quality import filter_variants
 from pipeline.settings import AnalysisSettings
-from pipeline.summaries import top_table
 from tests.journeys.conftest import PATIENCE_S
 from tests.journeys.looks import assert_fit_to_show
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def best(simulated) -> dict:
-    """The variant of smallest p under the default thresholds."""
-    cohort = open_cohort(simulated.cache, "simulated")
-    filtered = filter_variants(cohort, AnalysisSettings().quality)
-    best = top_table(cohort, filtered, associate(cohort, filtered), 1).iloc[0].to_dict()
-    cohort.store.close()
-    return best
 
 
 def test_from_the_genome_to_the_region_of_a_gene_and_back(best, visit):
