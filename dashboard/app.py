@@ -1,15 +1,56 @@
-"""The dashboard's front door: `python -m streamlit run dashboard/app.py`."""
+"""The dashboard's front door: `python -m streamlit run dashboard/app.py`.
+
+Streamlit imports this file once, when the server starts, and runs it anew for each visit.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from types import ModuleType
+
+import streamlit as st
+from streamlit.cli_util import open_browser
+from streamlit.web.server.server_util import get_display_address, get_url
 
 # `streamlit run` starts the path at this folder; the pipeline lies beside it.
 ROOT = str(Path(__file__).resolve().parents[1])
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
 
-from dashboard import frame  # noqa: E402
 
-frame.show()
+def load() -> ModuleType:
+    """Return the frame of all pages; the first call loads what they need."""
+    is_first = "dashboard.frame" not in sys.modules
+    if is_first:
+        gc.disable()  # definitions by the hundred thousand come, and all of them stay
+    try:
+        from dashboard import frame
+    finally:
+        gc.enable()
+    if is_first:
+        gc.freeze()  # nor are they looked through later
+    return frame
+
+
+@asynccontextmanager
+async def loading(_app: st.App) -> AsyncIterator[None]:
+    """Load the pages while the first browser still fetches Streamlit's own files."""
+    loop = asyncio.get_running_loop()
+    loaded = loop.run_in_executor(None, load)
+    if not st.get_option("server.headless"):  # an app with a start of its own has to do it itself
+        address = st.get_option("server.address") or "localhost"
+        loop.call_soon(open_browser, get_url(get_display_address(address)))
+    yield
+    await loaded
+    gc.unfreeze()  # what the pages hold can end
+
+
+if __name__ == "__main__":
+    load().show()
+else:
+    app = st.App(Path(__file__).resolve(), lifespan=loading)

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import streamlit as st
 from pydantic import TypeAdapter, ValidationError
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.fields import Field, fields_of, option_words, scale_of
 from dashboard.state import set_widgets, switch_key, widget_key, widget_value
 from pipeline.settings import Settings, explain
 
-Histogram = Callable[[Any], Any]  # the value of the widget, None for off -> Vega-Lite
+Histogram = Callable[[DeltaGenerator, Any], None]  # the place kept above a widget, its value
 
 
 def settings_widgets(
@@ -30,9 +31,9 @@ def settings_widgets(
 
     A widget's value stands in the URL unless it equals that of `values`: give the same `values`
     (the defaults) wherever a link shall mean the same, and fill in presets with `fill_in`.
-    `only` names the fields to draw, in that order. `histograms` draws a chart above a widget,
-    from the value that the widget holds. `notes` are put behind a label, in Markdown. Lists of
-    words (diagnoses) are drawn by their page.
+    `only` names the fields to draw, in that order. `histograms` fill the place above a widget,
+    told the value that it holds, None for off. `notes` are put behind a label, in Markdown. Lists
+    of words (diagnoses) are drawn by their page.
     """
     fields = fields_of(group)
     changes = {}
@@ -141,7 +142,7 @@ def _draw(
 ) -> Any:
     """Draw the widget of one field and return its value; None is off."""
     if not field.has_switch:
-        place = st.container() if histogram else None
+        place = _place_behind(stage, field) if histogram else None
         value = _plain(group, field, stage, base)
     else:
         is_on = st.toggle(
@@ -151,7 +152,7 @@ def _draw(
             help=field.help,
             bind="query-params",
         )
-        place = st.container() if histogram else None
+        place = _place_behind(stage, field) if histogram else None
         held = _number(
             field,
             field.start if base is None else base,
@@ -164,9 +165,13 @@ def _draw(
         )
         value = held if is_on else None
     if place is not None and histogram is not None:
-        # Drawn last, in the place kept above the slider: only now is the cut known.
-        place.vega_lite_chart(histogram(value), theme=None, key=f"{stage}.{field.name}.histogram")
+        histogram(place, value)  # only now is the cut known
     return value
+
+
+def _place_behind(stage: str, field: Field) -> DeltaGenerator:
+    """Keep a place above a slider, as high as its histogram: nothing moves when that comes."""
+    return st.container(key=f"behind_{stage}_{field.name}")
 
 
 def _plain(group: type[Settings], field: Field, stage: str, base: Any) -> Any:

@@ -65,14 +65,17 @@ def show() -> None:
     arrived = state.take("arrived")
     if arrived in names:
         elements.turn_to("cohort", arrived)
+    behind: sidebar.Behind = []
     try:
-        view = sidebar.choose(names, pages)
+        view = sidebar.choose(names, pages, behind)
         chosen.append(view)
         caption.of_cohort(view)
         marks.show(view, pages)
         page.run()
     except PipelineError as problem:
         elements.problem(str(problem))
+    for histogram in behind:
+        histogram()
 
 
 def _start_pages() -> list[st.Page]:

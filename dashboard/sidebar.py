@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import chosen, controls, elements, left_out, loaders, state
 from dashboard.view import View
@@ -36,6 +38,9 @@ PEOPLE = (
 
 ROLES = {"case": "Cases", "control": "Controls"}
 
+# Histograms to be drawn once the page has its own pictures.
+Behind = list[Callable[[], None]]
+
 # The histogram behind a slider of sites: what is counted; of people: that, and what it removes.
 _BEHIND = {
     "qual_above": "qual",
@@ -52,14 +57,14 @@ _BEHIND_PEOPLE = {
 }
 
 
-def choose(names: list[str], pages: Mapping[str, Any]) -> View:
-    """Draw the sidebar and return what it says."""
+def choose(names: list[str], pages: Mapping[str, Any], behind: Behind) -> View:
+    """Draw the sidebar and return what it says; its histograms are left `behind`."""
     chosen.keep()
     with st.sidebar:
         name = elements.choice_in_address("Cohort", "cohort", names)
         whole = loaders.cohort(name)
         people = _case_definition(whole)
-        samples = _people_thresholds(whole)
+        samples = _people_thresholds(whole, behind)
         cohort = _counted(whole, samples)
         definition = cohort.define_cases(people)
         changes: dict[str, Any] = {}
@@ -77,7 +82,7 @@ def choose(names: list[str], pages: Mapping[str, Any]) -> View:
                     "quality",
                     defaults.quality,
                     only=fields,
-                    histograms=_histograms(cohort, definition, fields),
+                    histograms=_histograms(cohort, definition, fields, behind),
                 )
                 _without_data(cohort, fields)
                 if fields is KINDS:
@@ -136,7 +141,7 @@ def _association(whole: Cohort, defaults: AssociationSettings) -> dict[str, Any]
     return changes
 
 
-def _people_thresholds(whole: Cohort) -> SampleSettings:
+def _people_thresholds(whole: Cohort, behind: Behind) -> SampleSettings:
     """Return the thresholds on people; those without data are named, not drawn."""
     with st.expander("People", on_change="rerun", key="people_thresholds") as group:
         fields, without = [], []
@@ -153,7 +158,7 @@ def _people_thresholds(whole: Cohort) -> SampleSettings:
             SampleSettings(),
             only=fields,
             histograms={
-                field: partial(_person_histogram, whole, field)
+                field: partial(_person_histogram, behind, whole, field)
                 for field in fields
                 if field in _BEHIND_PEOPLE and group.open  # what is not seen is not drawn
             },
@@ -234,32 +239,51 @@ def _without_data(cohort: Cohort, fields: tuple[str, ...]) -> None:
 
 
 def _histograms(
-    cohort: Cohort, definition: CaseDefinition, fields: tuple[str, ...]
+    cohort: Cohort, definition: CaseDefinition, fields: tuple[str, ...], behind: Behind
 ) -> dict[str, controls.Histogram]:
-    drawn = {}
-    for field in fields:
-        if field not in _BEHIND or not (definition.case or definition.control):
-            continue
-        bins = loaders.quality_bins(cohort, definition, _BEHIND[field])
-        if len(bins):
-            drawn[field] = partial(_small_histogram, bins, field)
-    return drawn
+    if not (definition.case or definition.control):
+        return {}
+    return {
+        name: partial(_site_histogram, behind, cohort, definition, name)
+        for name in fields
+        if name in _BEHIND
+    }
 
 
-def _small_histogram(bins: Any, field: str, cut: float | None) -> Any:
-    info = _words_of(QualitySettings, field)
-    return loaders.small_histogram(
-        bins, cut, info["paper"], info["label"], info["unit"], "below", "Sites", elements.palette()
-    )
+def _site_histogram(
+    behind: Behind, cohort: Cohort, definition: CaseDefinition, name: str,
+    place: DeltaGenerator, cut: float | None,
+) -> None:  # fmt: skip
+    def draw() -> None:
+        info = _words_of(QualitySettings, name)
+        bins = loaders.quality_bins(cohort, definition, _BEHIND[name])
+        _small_histogram(place, f"quality.{name}", bins, cut, info, "below", "Sites")
+
+    behind.append(draw)
 
 
-def _person_histogram(whole: Cohort, field: str, cut: float | None) -> Any:
-    measure, removes = _BEHIND_PEOPLE[field]
-    info = _words_of(SampleSettings, field)
-    bins = loaders.person_bins(whole, measure)
-    return loaders.small_histogram(
-        bins, cut, None, info["label"], info["unit"], removes, "People", elements.palette()
-    )
+def _person_histogram(
+    behind: Behind, whole: Cohort, name: str, place: DeltaGenerator, cut: float | None
+) -> None:
+    def draw() -> None:
+        measure, removes = _BEHIND_PEOPLE[name]
+        info = _words_of(SampleSettings, name) | {"paper": None}
+        bins = loaders.person_bins(whole, measure)
+        _small_histogram(place, f"samples.{name}", bins, cut, info, removes, "People")
+
+    behind.append(draw)
+
+
+def _small_histogram(
+    place: DeltaGenerator, setting: str, bins: pd.DataFrame, cut: float | None,
+    info: Mapping[str, Any], removes: str, counted: str,
+) -> None:  # fmt: skip
+    if len(bins):
+        made = loaders.small_histogram(
+            bins, cut, info["paper"], info["label"], info["unit"], removes, counted,
+            elements.palette(),
+        )  # fmt: skip
+        place.vega_lite_chart(made, theme=None, key=f"{setting}.histogram")
 
 
 def _words_of(group: type[Settings], field: str) -> dict[str, Any]:

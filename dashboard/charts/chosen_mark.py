@@ -92,14 +92,13 @@ class Marks:
 
     def put_in(self, made: AnyChart, low_high: tuple[float, float]) -> AnyChart:
         """Return the finished picture with the rows of its marks; `low_high` are its ends in x."""
-        return made.properties(
-            datasets={
-                "chosen": _rows(self.points, low_high),
-                "chosen_members": _rows(self.members, low_high),
-                "chosen_gene": _rows(self.gene, low_high),
-                "left_out": _rows(self.left_out, low_high),
-            }
-        )
+        made.datasets = {
+            "chosen": _rows(self.points, low_high),
+            "chosen_members": _rows(self.members, low_high),
+            "chosen_gene": _rows(self.gene, low_high),
+            "left_out": _rows(self.left_out, low_high),
+        }
+        return made
 
 
 def rings(place: dict[str, Any], palette: Palette) -> list[AnyChart]:

@@ -8,11 +8,15 @@ from typing import Any
 
 import altair as alt
 import numpy as np
+from altair.utils import schemapi
 
 from dashboard.theme import Palette, vega_config
 
 # An encoding is written as its class, `alt.X2("right:Q")`: from a bare string or a dictionary
 # Altair takes 5 ms to find it.
+
+# Nor is each small part checked against the schema of Vega-Lite: the tests check whole pictures.
+schemapi.disable_debug_mode()
 
 # Points are thinned before they come here, so Altair's limit of 5,000 rows has nothing to guard.
 alt.data_transformers.disable_max_rows()
@@ -39,27 +43,25 @@ def finish(
     canvas: bool = False,
     see_through: bool = False,
 ) -> AnyChart:
-    """Return the chart with its title, its description for those who cannot see it, and the theme.
+    """Give a new chart its title, its description for those who cannot see it, and the theme.
 
     The chart is as wide as what holds it; give it another width by `.properties(width=…)`.
     A chart of many marks is drawn on a canvas, where the browser stays quick; one that is
     `see_through` takes the ground of the sidebar or card that it stands on.
     """
+    # Set one by one: `properties` and `configure` copy every layer three times over.
     if title:
         sentences = [subtitle] if isinstance(subtitle, str) else subtitle
         lines = [line for text in sentences for line in textwrap.wrap(text, SUBTITLE_CHARACTERS)]
-        chart = chart.properties(title=alt.TitleParams(title, subtitle=lines))
-    renderer = "canvas" if canvas else "svg"
+        chart.title = alt.TitleParams(title, subtitle=lines)
+    chart.width, chart.height, chart.description = "container", height, description
+    # Streamlit sets the bottom alone where there is no padding, and the rest becomes 0.
+    chart.padding = {"left": 4, "right": 10, "top": 6, "bottom": 8}
+    chart.autosize = alt.AutoSizeParams(type="fit-x", contains="padding")
+    chart.usermeta = {"embedOptions": {"renderer": "canvas" if canvas else "svg"}}
     config = vega_config(palette) | ({"background": "transparent"} if see_through else {})
-    return chart.properties(
-        width="container",
-        height=height,
-        description=description,
-        # Streamlit sets the bottom alone where there is no padding, and the rest becomes 0.
-        padding={"left": 4, "right": 10, "top": 6, "bottom": 8},
-        autosize=alt.AutoSizeParams(type="fit-x", contains="padding"),
-        usermeta={"embedOptions": {"renderer": renderer}},
-    ).configure(**config)
+    chart.config = alt.Config(**config)
+    return chart
 
 
 def unchecked(chart: AnyChart) -> AnyChart:

@@ -233,16 +233,15 @@ def test_regions_are_typed_told_when_wrong_and_taken_back_by_both_buttons() -> N
 
 def test_only_some_fields_and_a_histogram_that_follows() -> None:
     def few() -> None:
-        import altair as alt
-        import pandas as pd
         import streamlit as st
+        from streamlit.delta_generator import DeltaGenerator
 
         from dashboard.controls import settings_widgets
         from pipeline.settings import QualitySettings
 
-        def histogram(value: object) -> dict:
+        def histogram(place: DeltaGenerator, value: object) -> None:
             st.session_state["seen"] = value
-            return alt.Chart(pd.DataFrame({"x": [1]})).mark_point().encode(x="x:Q").to_dict()
+            place.text("behind")
 
         settings_widgets(
             QualitySettings,
@@ -255,6 +254,7 @@ def test_only_some_fields_and_a_histogram_that_follows() -> None:
     app = AppTest.from_function(few).run()
     assert not app.exception
     assert [slider.key for slider in app.slider] == ["quality.min_mean_depth"]
+    assert [text.value for text in app.text] == ["behind"]
     widget(app, "quality.min_mean_depth").set_value(12.5).run()
     assert app.session_state["seen"] == 12.5
     widget(app, "quality.min_mean_depth.on").set_value(False).run()
