@@ -49,7 +49,7 @@ def curves(run_id: str, page: Any = None) -> None:
         _draw(loaders.run(run_id), page)
 
 
-@st.fragment(run_every="1s")
+@st.fragment(run_every="0.5s")  # an epoch is seen within a second of its end
 def _following(run_id: str, page: Any) -> None:
     run = loaders.run(run_id)
     if run.state not in ACTIVE:
