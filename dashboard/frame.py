@@ -9,7 +9,7 @@ from types import ModuleType
 
 import streamlit as st
 
-from dashboard import caption, elements, loaders, marks, sidebar, state, work
+from dashboard import caption, elements, loaders, marks, sidebar, state, turns, work
 from dashboard.view import View
 from dashboard.views import (
     association,
@@ -69,9 +69,10 @@ def show() -> None:
     try:
         view = sidebar.choose(names, pages, behind)
         chosen.append(view)
-        caption.of_cohort(view)
-        marks.show(view, pages)
-        page.run()
+        with turns.taken():
+            caption.of_cohort(view)
+            marks.show(view, pages)
+            page.run()
     except PipelineError as problem:
         elements.problem(str(problem))
     for histogram in behind:

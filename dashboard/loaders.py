@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from dashboard import turns
 from dashboard.charts.cut_histogram import cut_histogram
 from dashboard.charts.frame import unchecked
 from dashboard.theme import Palette
@@ -120,11 +121,12 @@ def analysis(opened: Cohort, settings: AnalysisSettings) -> Analysis:
     return _analysis(_identity(opened), _thresholds(settings, opened), opened, settings)
 
 
-@st.cache_resource(max_entries=3, show_spinner=False)
+@st.cache_resource(max_entries=2, show_spinner=False)  # 70 MB each at 1.8 million variants
 def _analysis(
     identity: str, thresholds: str, _cohort: Cohort, _settings: AnalysisSettings
 ) -> Analysis:
-    return analyse(_cohort, _settings)
+    with turns.alone:
+        return analyse(_cohort, _settings)
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)

@@ -1,0 +1,57 @@
+"""Many pages asked for at once are made a few at a time, and none waits for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from dashboard import turns
+
+
+def test_few_are_made_at_once() -> None:
+    lock, now, most = threading.Lock(), 0, 0
+
+    def page(_: int) -> None:
+        nonlocal now, most
+        with turns.taken():
+            with lock:
+                now += 1
+                most = max(most, now)
+            time.sleep(0.02)
+            with lock:
+                now -= 1
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(page, range(12)))
+    assert most == turns.AT_ONCE
+
+
+def test_a_page_that_fails_leaves_its_place() -> None:
+    for _ in range(turns.AT_ONCE + 1):
+        with pytest.raises(ZeroDivisionError), turns.taken():
+            raise ZeroDivisionError
+    test_few_are_made_at_once()
+
+
+def test_nobody_waits_for_long_behind_slow_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "PATIENCE_S", 0.05)
+    end, inside = threading.Event(), threading.Semaphore(0)
+
+    def slow(_: int) -> None:
+        with turns.taken():
+            inside.release()
+            end.wait(30)
+
+    with ThreadPoolExecutor(turns.AT_ONCE) as pool:
+        slow_ones = pool.map(slow, range(turns.AT_ONCE))
+        for _ in range(turns.AT_ONCE):
+            assert inside.acquire(timeout=30)
+        with turns.taken():
+            was_let_in = not end.is_set()
+        end.set()
+        list(slow_ones)
+    assert was_let_in
+    test_few_are_made_at_once()  # and the places are as many as before
