@@ -11,7 +11,7 @@ import streamlit as st
 from pydantic import TypeAdapter, ValidationError
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard.fields import Field, fields_of, option_words, scale_of
+from dashboard.fields import Field, fields_of, option_label, scale_of
 from dashboard.state import set_widgets, switch_key, widget_key, widget_value
 from pipeline.settings import Settings, explain
 
@@ -69,7 +69,7 @@ def held_values(group: type[Settings], stage: str, values: Settings) -> dict[str
         if field.kind == "numbers" and isinstance(given, str):
             given = _parts(given)
         if field.kind == "choice":  # the address has the words that are shown
-            given = {option_words(option): option for option in field.choices}.get(given, given)
+            given = {option_label(option): option for option in field.choices}.get(given, given)
         try:
             held[name] = _rule(group, name).validate_python(given)
         except ValidationError:
@@ -190,13 +190,16 @@ def _plain(group: type[Settings], field: Field, stage: str, base: Any) -> Any:
 
 def _choice(field: Field, base: Any, common: dict[str, Any]) -> Any:
     options = list(field.choices)
+    given = st.query_params.get(common["key"])
+    if given in options and widget_value(common["key"], None) is None:
+        set_widgets({common["key"]: given})  # the command line's word; links have those shown
     if len(options) <= 3:
         return st.segmented_control(
             field.label, options, default=base, required=True, width="stretch",
-            format_func=option_words, **common,
+            format_func=option_label, **common,
         )  # fmt: skip
     return st.selectbox(
-        field.label, options, index=options.index(base), format_func=option_words, **common
+        field.label, options, index=options.index(base), format_func=option_label, **common
     )
 
 

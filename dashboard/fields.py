@@ -30,6 +30,14 @@ OPTION_WORDS = {
     "auc": "AUC",
     "half": "0.5",
     "youden": "sensitivity + specificity",
+    "genotypic_df4": "genotypic, 4 degrees of freedom",
+    "fisher": "Fisher",
+    "raw": "uncorrected",
+    "bonferroni": "Bonferroni",
+    "bh": "Benjamini-Hochberg",
+    "lof": "loss of function",
+    "lof_missense": "loss of function or missense",
+    "tpe": "TPE",
 }
 
 
@@ -192,6 +200,14 @@ def value_words(value: Any) -> str:
 def option_words(option: str) -> str:
     """Return a choice as people read it."""
     return OPTION_WORDS.get(option, option.replace("_", " "))
+
+
+def option_label(option: str) -> str:
+    """Return a choice as a widget shows it, with a capital; p, hg38 and float32 stay."""
+    words = option_words(option)
+    first = words.split(" ")[0]
+    is_word = len(first) > 1 and not any(sign.isdigit() for sign in first)
+    return words[0].upper() + words[1:] if is_word else words
 
 
 def scale_of(field: Field) -> Scale:

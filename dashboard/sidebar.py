@@ -231,11 +231,16 @@ def _with_count(n_people: dict[str, int], diagnosis: str) -> str:
 
 def _without_data(cohort: Cohort, fields: tuple[str, ...]) -> None:
     """Name the thresholds that this source cannot meet or fail."""
-    needs = {"min_mean_depth": "has_depth", "min_mean_gq": "has_gq"}
-    lacking = [f for f in fields if f in needs and not cohort.certificate[needs[f]]]
+    lacking = [name for name in fields if not _is_known(cohort, name)]
     if lacking:
         labels = ", ".join(_words_of(QualitySettings, f)["label"].lower() for f in lacking)
         st.caption(f"Not available, as the source does not say: {labels}.")
+
+
+def _is_known(cohort: Cohort, name: str) -> bool:
+    """Say whether the source has what a threshold is about."""
+    needs = {"min_mean_depth": "has_depth", "min_mean_gq": "has_gq"}
+    return name not in needs or bool(cohort.certificate[needs[name]])
 
 
 def _histograms(
@@ -246,7 +251,7 @@ def _histograms(
     return {
         name: partial(_site_histogram, behind, cohort, definition, name)
         for name in fields
-        if name in _BEHIND
+        if name in _BEHIND and _is_known(cohort, name)
     }
 
 

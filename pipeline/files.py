@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import os
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PROJECT_ROOT = Path(__file__).resolve().parents[1]
+# What a disk answers that is full, has a limit or may only be read.
+REFUSALS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+)
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -72,6 +77,16 @@ def plain(value: Any) -> Any:
     raise TypeError(f"JSON cannot hold a {type(value).__name__}")
 
 
+def refusal(problem: OSError) -> str:
+    """Return the sentence for a disk or a file that refused."""
+    # Libraries wrap the words of the system into more than a sentence.
+    why = os.strerror(problem.errno) if problem.errno in REFUSALS else problem.strerror
+    return (
+        f"The disk or a file refused: {why} ({problem.filename or 'a temporary file'}); free space "
+        "or check the rights, then try again."
+    )
+
+
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a file so that a reader sees the old text or the new one, never a part.
 
@@ -92,16 +107,19 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 def written_beside(path: Path, *, durable: bool = False) -> Iterator[Path]:
     """Give the name of a file to write, which becomes `path` in one step at the end.
 
-    When writing fails nothing is left of it. `durable` waits until the new name is on the disk. The
-    folder has to be there.
+    When writing fails nothing is left of it, and an `OSError` names `path`. `durable` waits until
+    the new name is on the disk. The folder has to be there.
     """
     beside = _beside(path)
     try:
         yield beside
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):  # the first error is the one to hear of
             beside.unlink(missing_ok=True)
+        # A write to a full disk names no file, and nobody knows the name beside.
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(beside)):
+            error.filename = str(path)
         raise
     if durable:
         _sync_folder(path.parent)

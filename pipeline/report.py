@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,8 @@ from pipeline.progress import OnProgress, Progress, silent
 from pipeline.runs import Run
 
 ENDINGS = ("html", "pdf", "zip")
-MENDABLE = 1  # exit status of a process that has told its problem in one sentence
+MENDABLE = 3  # exit status of a process that has told its problem in one sentence; 1 is a crash
+PROGRESS = b"progress: "  # what lines of that process start with that are no complaint
 
 
 class ReportError(PipelineError):
@@ -83,20 +83,18 @@ def write_report(
         sys.executable, "-m", "dashboard.report", run.id, "--cache", str(run.cache),
         "--out", str(out.resolve()), "--made", made or made_on(),
     ]  # fmt: skip
-    with tempfile.TemporaryFile() as complaints:
-        process = subprocess.Popen(
-            command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=complaints
-        )
-        try:
-            _follow(process, on_progress)
-        finally:
-            if process.poll() is None:  # `on_progress` has stopped the work
-                process.kill()
-            process.wait()
-            assert process.stdout is not None
-            process.stdout.close()
-        complaints.seek(0)
-        said = complaints.read().decode(errors="replace").strip()
+    # Through one pipe: a disk that is full could not keep what the process says of it.
+    process = subprocess.Popen(
+        command, cwd=PROJECT_ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    try:
+        said = _follow(process, on_progress).decode(errors="replace").strip()
+    finally:
+        if process.poll() is None:  # `on_progress` has stopped the work
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
     if process.returncode == MENDABLE:
         raise ReportError(said.splitlines()[-1] if said else "The report could not be made.")
     if process.returncode:
@@ -104,13 +102,18 @@ def write_report(
     return out
 
 
-def _follow(process: subprocess.Popen[bytes], on_progress: OnProgress) -> None:
-    """Pass on the progress that the process prints, a JSON value a line, until it ends."""
+def _follow(process: subprocess.Popen[bytes], on_progress: OnProgress) -> bytes:
+    """Pass on the progress that the process prints until it ends; return all else that it says."""
     assert process.stdout is not None
+    said = []
     for line in process.stdout:
-        told = json.loads(line)
-        on_progress(Progress(told["phase"], told["done"], told["detail"]))
+        if line.startswith(PROGRESS):
+            told = json.loads(line.removeprefix(PROGRESS))
+            on_progress(Progress(told["phase"], told["done"], told["detail"]))
+        else:
+            said.append(line)
     process.wait()
+    return b"".join(said)
 
 
 def report_job(cache: Path, payload: dict[str, Any], on_progress: OnProgress) -> dict[str, Any]:

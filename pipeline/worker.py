@@ -35,7 +35,7 @@ from pipeline.claims import (
     unregister,
 )
 from pipeline.errors import Cancelled, Enough, PipelineError, SettingsError
-from pipeline.files import write_json
+from pipeline.files import REFUSALS, refusal, write_json
 from pipeline.keeping import retention
 from pipeline.progress import OnProgress, Progress
 
@@ -161,12 +161,15 @@ def _do(cache: Path, attempt: Path, handlers: Mapping[str, Handler], signals: _S
         except PipelineError as problem:
             error = str(problem)
         except (Exception, SystemExit) as bug:  # noqa: BLE001 - the worker outlives any job's bug
-            traceback.print_exc()
-            message = str(bug).strip().partition("\n")[0][:200]
-            error = (
-                f"The job stopped on an unexpected {type(bug).__name__} ({message}); the log has "
-                "the details."
-            )
+            if isinstance(bug, OSError) and bug.errno in REFUSALS:
+                error = refusal(bug)
+            else:
+                traceback.print_exc()
+                message = str(bug).strip().partition("\n")[0][:200]
+                error = (
+                    f"The job stopped on an unexpected {type(bug).__name__} ({message}); the log "
+                    "has the details."
+                )
         _say(f"{state}{f': {error}' if error else ''}")
         jobs.finish(cache, attempt, state, error, result)
 

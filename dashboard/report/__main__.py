@@ -1,7 +1,7 @@
 """`python -m dashboard.report RUN --cache DIR --out FILE --made DATE`: what `pipeline.report` runs.
 
-Progress goes to stdout, a JSON value a line; a problem that the user can mend is one sentence on
-stderr and exit status 1.
+Progress goes to stdout, a marked JSON value a line; a problem that the user can mend is one
+sentence on stderr and exit status 3.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline import runs
 from pipeline.errors import PipelineError
 from pipeline.files import written_beside
 from pipeline.progress import Progress
-from pipeline.report import MENDABLE, ending_of
+from pipeline.report import MENDABLE, PROGRESS, ending_of
 
 _WRITTEN = {"html": page, "pdf": document, "zip": archive}
 
@@ -44,8 +44,9 @@ def main() -> int:
     except OSError as problem:
         if problem.strerror is None:
             raise
+        where = problem.filename or "a temporary file"  # `written_beside` names its own
         print(
-            f"The report could not be written ({problem.strerror}: {asked.out}); free space or "
+            f"The report could not be written ({problem.strerror}: {where}); free space or "
             "check the rights, then try again.",
             file=sys.stderr,
         )
@@ -55,7 +56,7 @@ def main() -> int:
 
 def _tell(progress: Progress) -> None:
     told = {"phase": progress.phase, "done": progress.done, "detail": progress.detail}
-    print(json.dumps(told), flush=True)
+    print(f"{PROGRESS.decode()}{json.dumps(told)}", flush=True)
 
 
 if __name__ == "__main__":

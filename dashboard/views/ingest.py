@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import access, elements, folders, work
+from dashboard.fields import option_label
 from dashboard.views.genes import GENE_FILES
 from pipeline.errors import PipelineError
 from pipeline.sources.formats import SUFFIXES, people_table
@@ -64,7 +65,8 @@ def _form() -> None:
     )
     others = third.segmented_control(
         "Other alleles of a split site", ["missing", "reference"], default="missing",
-        key="ingest_others", required=True, help="The paper makes them missing.",
+        key="ingest_others", required=True, format_func=option_label,
+        help="The paper makes them missing.",
     )  # fmt: skip
     if st.button("Read the cohort", type="primary", icon=":material/play_arrow:"):
         payload = {

@@ -7,12 +7,9 @@ import streamlit as st
 from dashboard import elements, loaders, state
 from dashboard.view import View
 from dashboard.views import present_plan, present_planning, present_slides
-from dashboard.views.compare_names import listed_as
+from dashboard.views.compare_names import choices
 from pipeline.errors import PipelineError
-from pipeline.keeping.run_notes import Notes, all_notes
 from pipeline.runs import Run
-
-_SHOWN = 500  # runs offered in the list
 
 
 def show(view: View) -> None:
@@ -62,15 +59,12 @@ def _choose(known: list[Run]) -> Run:
 
     Archived runs are in the list where the address names them alone.
     """
-    said = all_notes(loaders.cache())
     asked = st.query_params.get("run") or state.get("run_chosen")
-    shown = [run for run in known if run.id == asked or not said.get(run.id, Notes()).archived]
-    by_id = {run.id: run for run in (shown or known)[:_SHOWN]}
-    by_id |= {run.id: run for run in known if run.id == asked}
-    if asked and asked not in by_id:
+    titles = choices(known, asked)
+    if asked and asked not in titles:
         st.caption(
             f"Run {asked[:8].translate(elements.ESCAPED)} is not there or not measured yet; the "
             "newest that is measured is chosen."
         )
-    titles = {one: listed_as(run, said.get(one, Notes())) for one, run in by_id.items()}
-    return by_id[elements.choice_in_address("Run", "run", list(by_id), titles)]
+    chosen = elements.choice_in_address("Run", "run", list(titles), titles)
+    return next(run for run in known if run.id == chosen)

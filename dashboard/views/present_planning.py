@@ -146,6 +146,9 @@ def _write(name: str, run: Run) -> None:
     except PipelineError as problem:
         elements.problem(str(problem))
         return
+    except OSError as problem:
+        elements.problem(run_keeping.FULL.format(problem.strerror))
+        return
     present_plan.saved_as(written)
     st.toast(f"Saved as {name.translate(elements.ESCAPED)}.")
 
@@ -199,4 +202,7 @@ def _forget(name: str) -> None:
         delete_story(loaders.cache(), name)
     except PipelineError as problem:
         st.toast(str(problem).translate(elements.ESCAPED))
+    except OSError as problem:
+        st.toast(run_keeping.FULL.format(problem.strerror))
+        return
     present_plan.forget(name)

@@ -18,14 +18,11 @@ from dashboard.views import (
     run_methods,
     run_report,
 )
-from dashboard.views.compare_names import listed_as
+from dashboard.views.compare_names import choices
 from pipeline.errors import NotFoundError
 from pipeline.keeping.peak_memory import WORDS
-from pipeline.keeping.run_notes import Notes, all_notes
 from pipeline.runs import Run
 from pipeline.story import headline
-
-_SHOWN = 500  # runs offered in the list
 
 
 def show(view: View) -> None:
@@ -97,14 +94,11 @@ def _choose(known: list[Run]) -> Run:
 
     Archived runs are in the list where the address names them alone.
     """
-    said = all_notes(loaders.cache())
     asked = st.query_params.get("run")
-    shown = [run for run in known if not said.get(run.id, Notes()).archived]
-    by_id = {run.id: run for run in shown[:_SHOWN]}
-    if asked and asked not in by_id:
-        by_id |= {asked: loaders.run(asked)}
-    titles = {one: listed_as(run, said.get(one, Notes()), run.state) for one, run in by_id.items()}
-    return loaders.run(elements.choice_in_address("Run", "run", list(by_id), titles))
+    if asked and all(run.id != asked for run in known):
+        loaders.run(asked)  # says why it cannot be shown
+    titles = choices(known, asked, has_states=True)
+    return loaders.run(elements.choice_in_address("Run", "run", list(titles), titles))
 
 
 def _in_file(run: Run, metrics: dict[str, Any]) -> str:

@@ -22,7 +22,7 @@ from pipeline.keeping.run_notes import (
 from pipeline.keeping.trash import delete, in_trash, restore
 from pipeline.runs import Run
 
-_FULL = "The disk refused to keep this ({}); free space or check the rights, then try again."
+FULL = "The disk refused to keep this ({}); free space or check the rights, then try again."
 
 
 def show(run: Run) -> None:
@@ -159,7 +159,7 @@ def _change(run: Run, notes: Notes, changes: dict[str, Any]) -> None:
     except PipelineError as problem:
         _say("problem", str(problem))
     except OSError as problem:
-        _say("problem", _FULL.format(problem.strerror))
+        _say("problem", FULL.format(problem.strerror))
     else:
         if written.warning:
             _say("toast", written.warning)
@@ -171,7 +171,7 @@ def _delete(run: Run) -> None:
     except PipelineError as problem:
         _say("problem", str(problem))
     except OSError as problem:
-        _say("problem", _FULL.format(problem.strerror))
+        _say("problem", FULL.format(problem.strerror))
     else:
         _say("toast", f"Deleted; it can be brought back until {gone.until:%Y-%m-%d}.")
 
@@ -182,7 +182,7 @@ def _restore(cache: Any, run_id: str) -> None:
     except PipelineError as problem:
         _say("problem", str(problem))
     except OSError as problem:
-        _say("problem", _FULL.format(problem.strerror))
+        _say("problem", FULL.format(problem.strerror))
 
 
 def _train_again(run: Run) -> None:
@@ -191,6 +191,6 @@ def _train_again(run: Run) -> None:
     except PipelineError as problem:
         _say("problem", str(problem))
     except OSError as problem:
-        _say("problem", _FULL.format(problem.strerror))
+        _say("problem", FULL.format(problem.strerror))
     else:
         elements.turn_to("run", again.id)

@@ -11,6 +11,7 @@ import streamlit as st
 from dashboard import access, chosen, chosen_marks, elements, folders, loaders
 from dashboard.charts.miami import miami
 from dashboard.view import View
+from dashboard.views.compare_names import choices
 from dashboard.views.variant import CORRECTIONS
 from pipeline.association import Association
 from pipeline.errors import EmptyResultError, PipelineError
@@ -20,11 +21,11 @@ from pipeline.story.words import TESTS
 from pipeline.summaries import peaks
 
 KINDS = {
-    "none": "nothing",
-    "test": "another test",
-    "cases": "other cases",
-    "run": "a run",
-    "file": "a published file",
+    "none": "Nothing",
+    "test": "Another test",
+    "cases": "Other cases",
+    "run": "A run",
+    "file": "A published file",
 }
 _TABLES = (".tsv", ".tsv.gz", ".txt", ".txt.gz", ".csv", ".csv.gz", ".gz", ".assoc", ".logistic")
 _ASKED = ("chromosome", "position", "p_value", "neg_log10_p", "rsid", "gene")
@@ -111,9 +112,8 @@ def _of_run(view: View, found: Association) -> Halves | None:
     if not runs:
         elements.empty("There is no run of this cohort yet; train one on the Training page.")
         return None
-    run = st.selectbox(
-        "Run", runs, format_func=lambda run: f"{run.id[:8]} {run.preset}", key="second_run"
-    )
+    titles = choices(runs)
+    run = loaders.run(st.selectbox("Run", list(titles), format_func=titles.get, key="second_run"))
     settings = run.analysis()
     cohort = loaders.counted(view.whole, settings.samples, lambda progress: None)
     other = View(view.whole, cohort, settings, view.pages)

@@ -82,21 +82,21 @@ def write_attribution(run: Run, made: Attribution, models: Mapping[str, str]) ->
     unknown = set(made.table.columns) ^ set(COLUMNS)
     if unknown:  # a table that may hold anything may hold people
         raise ValueError(f"columns of an attribution: {unknown}")
-    json_path(run).unlink(missing_ok=True)
-    with written_beside(parquet_path(run)) as beside:
-        made.table.to_parquet(beside, index=False)
-    write_json(
-        json_path(run),
-        {
-            "format": FORMAT_VERSION,
-            "run": run.id,
-            "models": dict(models),
-            "n_folds": made.n_folds,
-            "completeness": dict(made.completeness),
-            "occlusion": made.occlusion.to_dict("list"),
-            "chromosomes": made.chromosomes.to_dict("list"),
-        },
-    )
+    about = {
+        "format": FORMAT_VERSION,
+        "run": run.id,
+        "models": dict(models),
+        "n_folds": made.n_folds,
+        "completeness": dict(made.completeness),
+        "occlusion": made.occlusion.to_dict("list"),
+        "chromosomes": made.chromosomes.to_dict("list"),
+    }
+    # Both lie there whole before the old one goes: a full disk costs the new one alone. The table
+    # takes its place first, and while the two may be of two makings nothing says that they belong.
+    with written_beside(json_path(run)) as said, written_beside(parquet_path(run)) as table:
+        made.table.to_parquet(table, index=False)
+        write_json(said, about)
+        json_path(run).unlink(missing_ok=True)
 
 
 def read_attribution(run: Run) -> Attribution | None:

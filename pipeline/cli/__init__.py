@@ -29,7 +29,7 @@ from pipeline.cli import (
     sweep_verbs,
 )
 from pipeline.errors import Cancelled, PipelineError
-from pipeline.files import cache_dir
+from pipeline.files import cache_dir, refusal
 from pipeline.jobs import asked_by
 from pipeline.keeping.activity import login_name
 
@@ -77,11 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as problem:
         if problem.errno is None or (problem.filename is None and problem.strerror is None):
             raise
-        print(
-            f"The disk or a file refused: {problem.strerror} ({problem.filename}); "
-            "free space or check the rights, then try again.",
-            file=sys.stderr,
-        )
+        print(refusal(problem), file=sys.stderr)
         return 1
     except (Cancelled, KeyboardInterrupt):
         print("Stopped; nothing was left behind.", file=sys.stderr)

@@ -301,6 +301,6 @@ def test_what_widgets_will_hold_is_known_before_they_are_drawn(link, expected) -
 def test_choices_are_told_in_the_words_of_the_field() -> None:
     app = open_page("encoding")
     assert widget(app, "encoding.weights").options == [
-        "none", "−log10 p", "L1 logistic regression", "file",
+        "None", "−log10 p", "L1 logistic regression", "File",
     ]  # fmt: skip
     assert "Paper: 2D." in fields_of(STAGES["encoding"])["layout"].help

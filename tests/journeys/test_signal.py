@@ -92,7 +92,7 @@ def cohort_size(server) -> int:
 
 
 def test_logistic_regression_is_computed_once_and_then_moves(simulated, visit):
-    person = visit("association?cohort=simulated&association.test=logistic")
+    person = visit("association?cohort=simulated&association.test=Logistic")
     person.until(lambda: "variants wait for it" in person.text(), "the offer to compute")
     person.page.get_by_role("button", name="Compute", exact=True).click()
     person.see("Manhattan plot of", PATIENCE_S)
@@ -109,7 +109,7 @@ def test_logistic_regression_is_computed_once_and_then_moves(simulated, visit):
 
 def test_permutations_draw_their_line(simulated, visit):
     person = visit(
-        "association?cohort=simulated&association.correction=permutation"
+        "association?cohort=simulated&association.correction=Permutation"
         "&association.n_permutations=100"
     )
     person.page.get_by_role("button", name="Permute", exact=True).click()
@@ -127,10 +127,10 @@ def test_two_halves_another_test_and_a_published_file(simulated, visit):
         handle.write("\n".join(lines) + "\n")
     person = visit("association?cohort=simulated")
     person.see("Manhattan plot of")
-    person.pick("another test")
+    person.pick("Another test")
     assert "genotypic chi-squared, df 4" in person.see("Miami plot")
     assert_fit_to_show(person, "light")
-    person.pick("a published file")
+    person.pick("A published file")
     person.choose("Published table", "published.tsv.gz")
     person.until(lambda: "published.tsv.gz" in person.chart("Miami plot"), "the published half")
     assert "400 variants" in person.chart("Miami plot")
@@ -141,12 +141,12 @@ def test_two_halves_another_test_and_a_published_file(simulated, visit):
 def test_genes_their_carriers_and_the_way_to_their_region(simulated, visit):
     person = visit("genes?cohort=simulated")
     every = person.see("Manhattan plot of the burden of")
-    person.pick("logistic")
+    person.pick("Logistic")
     person.until(
         lambda: person.chart("Manhattan plot of the burden of") not in ("", every),
         "the burdens by logistic regression",
     )
-    person.pick("fisher")
+    person.pick("Fisher")
     person.until(lambda: person.chart("Manhattan plot of the burden of") == every, "Fisher's")
     grid = person.page.get_by_test_id("stDataFrame").first
     grid.scroll_into_view_if_needed()

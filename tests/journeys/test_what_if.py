@@ -8,6 +8,7 @@ from pipeline.runs import list_runs
 from tests.journeys.conftest import PATIENCE_S
 
 pytestmark = pytest.mark.browser
+ROW_PIXELS = 35
 
 
 def test_a_run_is_changed_and_its_family_told(server, fresh_run, visit):
@@ -37,3 +38,13 @@ def test_a_run_is_changed_and_its_family_told(server, fresh_run, visit):
     person.go(f"compare?compare={run.id},{changed.id}")
     person.see("The AUC of the second run minus that of the first is")
     assert "Smallest mean depth" in person.text()
+
+    person.go("compare?cohort=simulated")
+    assert "compare=" not in person.page.url
+    grid = person.page.get_by_test_id("stDataFrame").first
+    for row in (1, 2):  # the newest two, below the head of the table
+        box = grid.bounding_box()
+        person.page.mouse.click(box["x"] + 18, box["y"] + (row + 0.5) * ROW_PIXELS)
+        person.settle()
+    person.until(lambda: "2 runs compared" in person.text(), "the comparison")
+    assert changed.id in person.page.url

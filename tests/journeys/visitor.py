@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Request
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 WAIT_S = 30.0
 QUIET_S = 0.4
@@ -89,9 +90,20 @@ class Visitor:
         )
         box = lists.filter(has=self.page.get_by_text(label, exact=True))
         field = box.locator("input").first
-        field.focus()
-        field.fill(option)
-        self.page.get_by_role("option", name=option, exact=True).wait_for()
+        offered = self.page.get_by_role("option", name=option, exact=True)
+
+        def is_offered() -> bool:
+            """Type it, again where the page was drawn anew in between and the list has closed."""
+            field.focus()
+            field.fill("")
+            field.fill(option)
+            try:
+                offered.wait_for(timeout=5000)
+            except PlaywrightTimeoutError:
+                return False
+            return True
+
+        self.until(is_offered, f"{option} in the list {label}")
         field.press("Enter")
         field.press("Tab")
         self.settle()
