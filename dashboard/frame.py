@@ -66,17 +66,25 @@ def show() -> None:
     if arrived in names:
         elements.turn_to("cohort", arrived)
     behind: sidebar.Behind = []
-    try:
+
+    def draw() -> None:
         view = sidebar.choose(names, pages, behind)
         chosen.append(view)
         with turns.taken():
             caption.of_cohort(view)
             marks.show(view, pages)
             page.run()
+
+    _tell_problem_of(draw)
+    for histogram in behind:
+        _tell_problem_of(histogram)
+
+
+def _tell_problem_of(part: Callable[[], None]) -> None:
+    try:
+        part()
     except PipelineError as problem:
         elements.problem(str(problem))
-    for histogram in behind:
-        histogram()
 
 
 def _start_pages() -> list[st.Page]:
