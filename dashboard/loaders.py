@@ -93,7 +93,8 @@ def counted(whole: Cohort, settings: SampleSettings, on_progress: OnProgress) ->
     """Return the cohort counted over the people that pass; `on_progress` hears the first time."""
     if settings == SampleSettings():
         return whole
-    count_people(whole, settings, on_progress)
+    with turns.lent():
+        count_people(whole, settings, on_progress)
     return _counted(_identity(whole), settings.canonical(), whole, settings)
 
 
@@ -321,14 +322,16 @@ def _genes(
     _found: Analysis,
     _gene_settings: GeneSettings,
 ) -> GeneTable:
-    return gene_table(
-        _cohort, _found.filtered, _found.association, _gene_settings, _settings.association
-    )
+    with turns.lent():
+        return gene_table(
+            _cohort, _found.filtered, _found.association, _gene_settings, _settings.association
+        )
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the published file")
 def _summary_file(path: str, mtime: int, roles: str, build: str, _columns: Any) -> Summary:
-    return read_summary_file(_columns.path, _columns, build=build)
+    with turns.lent():
+        return read_summary_file(_columns.path, _columns, build=build)
 
 
 def published(

@@ -14,14 +14,35 @@ PATIENCE_S = 10.0  # after which a page is made beside those that take long, suc
 alone = threading.Lock()  # for what takes most of that memory, within a page
 
 _places = threading.BoundedSemaphore(AT_ONCE)
+_mine = threading.local()  # `has_place`: whether this thread holds one
 
 
 @contextmanager
 def taken() -> Iterator[None]:
     """Wait until one of the few places is free, or long enough, and hold it."""
-    has_place = _places.acquire(timeout=PATIENCE_S)
+    _mine.has_place = _places.acquire(timeout=PATIENCE_S)
     try:
         yield
     finally:
-        if has_place:
-            _places.release()
+        _give_back()
+
+
+@contextmanager
+def lent() -> Iterator[None]:
+    """Let others have the place of this page during work that takes long."""
+    if not _give_back():
+        yield
+        return
+    try:
+        yield
+    finally:
+        _mine.has_place = _places.acquire(timeout=PATIENCE_S)
+
+
+def _give_back() -> bool:
+    """Give up the place of this thread, and say whether it had one."""
+    had = getattr(_mine, "has_place", False)
+    _mine.has_place = False
+    if had:
+        _places.release()
+    return had

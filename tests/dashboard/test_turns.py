@@ -57,3 +57,30 @@ def test_nobody_waits_for_long_behind_slow_pages(monkeypatch: pytest.MonkeyPatch
         list(slow_ones)
     assert was_let_in
     test_few_are_made_at_once()  # and the places are as many as before
+
+
+def test_long_work_lends_its_place() -> None:
+    end, inside = threading.Event(), threading.Semaphore(0)
+    back: list[bool] = []
+
+    def long_work(_: int) -> None:
+        with turns.taken():
+            with turns.lent():
+                inside.release()
+                end.wait(20)
+            back.append(True)
+
+    with ThreadPoolExecutor(turns.AT_ONCE) as pool:
+        works = pool.map(long_work, range(turns.AT_ONCE))
+        for _ in range(turns.AT_ONCE):
+            assert inside.acquire(timeout=30)
+        start = time.monotonic()
+        test_few_are_made_at_once()  # all places are there for others
+        waited = time.monotonic() - start
+        assert not back
+        end.set()
+        list(works)
+    assert waited < turns.PATIENCE_S
+    assert len(back) == turns.AT_ONCE
+    with turns.lent():  # where no place is held there is none to lend
+        test_few_are_made_at_once()
