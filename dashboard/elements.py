@@ -121,7 +121,7 @@ def choice_in_address(
     """
     asked = st.query_params.get(name) or state.get(f"{name}_chosen")
     chosen = asked if asked in options else options[0]
-    st.query_params[name] = chosen
+    name_in_address(name, chosen)
     # The widget is forgotten where it is not drawn, what was chosen is not.
     state.set_widgets({f"{name}_chosen": chosen, f"{name}_choice": chosen})
     st.selectbox(
@@ -129,6 +129,16 @@ def choice_in_address(
         on_change=_name_choice, args=(name,),
     )  # fmt: skip
     return chosen
+
+
+def name_in_address(name: str, value: str) -> None:
+    """Have the address name a value; where it does already, nothing is sent.
+
+    What is sent is the whole address as this run knows it: sent by every run it would take back
+    what somebody has moved in the meantime, and links would tell another threshold than the page.
+    """
+    if st.query_params.get(name) != value:
+        st.query_params[name] = value
 
 
 def turn_to(name: str, option: str) -> None:

@@ -69,7 +69,7 @@ def _chosen() -> tuple[str, ...]:
 def _remember(chosen: tuple[str, ...]) -> None:
     state.put("compare_chosen", chosen)
     if chosen:
-        st.query_params[_NAME] = ",".join(chosen)
+        elements.name_in_address(_NAME, ",".join(chosen))
     elif _NAME in st.query_params:
         del st.query_params[_NAME]
 

@@ -106,8 +106,8 @@ def _tell_address(*, threshold: float | None, prevalence: float) -> None:
     for name, value in moved.items():
         if value is None:
             st.query_params.pop(name, None)
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
+        else:
+            elements.name_in_address(name, value)
 
 
 def _prevalence(run_id: str) -> float:

@@ -149,7 +149,7 @@ def _run_to_watch() -> str | None:
     known = (st.query_params.get("run"), state.get("training_run"), *active)
     run_id = next((one for one in known if one), None)
     if run_id:
-        st.query_params["run"] = run_id
+        elements.name_in_address("run", run_id)
         state.put("training_run", run_id)
     return run_id
 

@@ -170,7 +170,7 @@ def _names_fields(names: Iterable[str]) -> bool:
 
 def _choose(preset: str) -> None:
     state.put("preset_chosen", preset)
-    st.query_params["preset"] = preset
+    elements.name_in_address("preset", preset)
 
 
 def _turn_to(widget: str) -> None:

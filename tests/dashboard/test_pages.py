@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from streamlit.runtime.state.query_params import QueryParams
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -92,6 +93,20 @@ def test_files_can_be_named_before_there_is_a_cohort(show, tmp_path):
     assert "This folder has no VCF, BCF" in words(app)
     app.text_input(key="ingest_folder").set_value("/etc").run()
     assert "EXOLENS_DATA" in app.error[0].value
+
+
+@EVERY_PAGE
+def test_a_page_drawn_again_leaves_the_address_alone(page, show, small, monkeypatch):
+    """What it would send is the address of a moment ago, without what was moved since."""
+    app = show(small, page)
+    app.run()  # the first run may name what it shows
+    sent = []
+    monkeypatch.setattr(
+        QueryParams, "_send_query_param_msg", lambda params: sent.append(str(params))
+    )
+    app.run()
+    assert not app.exception
+    assert sent == []
 
 
 @EVERY_PAGE
