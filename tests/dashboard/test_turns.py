@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import pytest
 
@@ -36,51 +38,45 @@ def test_a_page_that_fails_leaves_its_place() -> None:
     test_few_are_made_at_once()
 
 
-def test_nobody_waits_for_long_behind_slow_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    end, inside, left = threading.Event(), threading.Semaphore(0), []
+@contextmanager
+def slow_pages(
+    during: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Iterator[list[bool]]:
+    """Give the list of pages that are done, while as many as have a place are at slow work."""
+    end, inside, done = threading.Event(), threading.Semaphore(0), []
 
     def slow(_: int) -> None:
         with turns.taken():
-            inside.release()
-            end.wait(20)
-        left.append(True)
+            with during():
+                inside.release()
+                end.wait(20)
+            done.append(True)
 
     with ThreadPoolExecutor(turns.AT_ONCE) as pool:
         slow_ones = pool.map(slow, range(turns.AT_ONCE))
         for _ in range(turns.AT_ONCE):
             assert inside.acquire(timeout=30)
-        with monkeypatch.context() as hurried:
-            hurried.setattr(turns, "PATIENCE_S", 0.05)
-            with turns.taken():
-                was_let_in = not left
+        yield done
         end.set()
         list(slow_ones)
+
+
+def test_nobody_waits_for_long_behind_slow_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    with slow_pages() as done, monkeypatch.context() as hurried:
+        hurried.setattr(turns, "PATIENCE_S", 0.05)
+        with turns.taken():
+            was_let_in = not done
     assert was_let_in
     test_few_are_made_at_once()  # and the places are as many as before
 
 
 def test_long_work_lends_its_place() -> None:
-    end, inside = threading.Event(), threading.Semaphore(0)
-    back: list[bool] = []
-
-    def long_work(_: int) -> None:
-        with turns.taken():
-            with turns.lent():
-                inside.release()
-                end.wait(20)
-            back.append(True)
-
-    with ThreadPoolExecutor(turns.AT_ONCE) as pool:
-        works = pool.map(long_work, range(turns.AT_ONCE))
-        for _ in range(turns.AT_ONCE):
-            assert inside.acquire(timeout=30)
+    with slow_pages(turns.lent) as done:
         start = time.monotonic()
         test_few_are_made_at_once()  # all places are there for others
         waited = time.monotonic() - start
-        assert not back
-        end.set()
-        list(works)
+        assert not done
     assert waited < turns.PATIENCE_S
-    assert len(back) == turns.AT_ONCE
+    assert len(done) == turns.AT_ONCE
     with turns.lent():  # where no place is held there is none to lend
         test_few_are_made_at_once()
